@@ -1,0 +1,1 @@
+"""The embedded account: one loopback process in which unmodified AWS clients do the real thing."""

@@ -1,0 +1,152 @@
+"""The front door: who may come in, and which service a request is for."""
+
+import gzip
+import json
+import re
+import traceback
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from local_account.hooks import authorization
+from local_account.service import Account, JsonService, ServiceError
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_CREDENTIAL = re.compile(r"Credential=([^/]+)/")
+_INVOCATIONS = re.compile(r"^/endpoints/([^/]+)/invocations$")
+_STATUS_TEXT = {200: "OK", 400: "Bad Request", 403: "Forbidden", 424: "Failed Dependency"}
+
+
+class Endpoints(Protocol):
+    """What serves `InvokeEndpoint`."""
+
+    def invoke_endpoint(
+        self, name: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Return the status, headers and body of the answer."""
+
+
+class Front:
+    """Refuse what does not come from this machine's own clients, then route by service.
+
+    Requests for the account's own JSON services (by `X-Amz-Target`) and for endpoint
+    invocations are answered here, all others by moto.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        services: list[JsonService],
+        endpoints: Endpoints,
+        moto_application: WsgiApplication,
+    ) -> None:
+        self._account, self._endpoints, self._moto = account, endpoints, moto_application
+        self._services = {service.target_prefix: service for service in services}
+        port = account.url.rpartition(":")[2]
+        self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            key_id = self._admit(environ)
+            if match := _INVOCATIONS.match(environ["PATH_INFO"]):
+                return self._invoke(match.group(1), key_id, environ, start_response)
+            prefix, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")
+            service = self._services.get(prefix)
+            if service is None or not service.handles(operation):
+                return self._call_moto(environ, start_response)
+            return self._call(service, operation, key_id, environ, start_response)
+        except ServiceError as error:
+            return _refuse(error, start_response)
+
+    def _admit(self, environ: Environ) -> str:
+        """Return the access key of a request, or refuse the request."""
+        if environ.get("HTTP_HOST") not in self._hosts:
+            raise ServiceError("AccessDenied", "The Host header is not this account's.", 403)
+        if "HTTP_ORIGIN" in environ or environ["PATH_INFO"].startswith("/moto-api"):
+            raise ServiceError("AccessDenied", "Web pages may not call this account.", 403)
+        credential = environ.get("HTTP_AUTHORIZATION", "") or environ.get("QUERY_STRING", "")
+        match = _CREDENTIAL.search(credential.replace("%2F", "/"))
+        if match is None:
+            raise ServiceError("MissingAuthenticationToken", "The request is not signed.", 403)
+        if not authorization.is_known_access_key(self._account, match.group(1)):
+            raise ServiceError(
+                "InvalidClientTokenId",
+                "The security token included in the request is invalid. Run "
+                '`eval "$(.venv/bin/mlops account env)"` for the credentials of this account.',
+                403,
+            )
+        return match.group(1)
+
+    def _call_moto(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            return self._moto(environ, start_response)
+        except NotImplementedError as error:
+            raise ServiceError(
+                "UnsupportedOperation", f"The embedded account does not model this: {error}", 501
+            ) from error
+        except Exception as error:
+            traceback.print_exc()
+            raise ServiceError(
+                "InternalFailure", f"{type(error).__name__}: {error}", 500
+            ) from error
+
+    def _call(
+        self,
+        service: JsonService,
+        operation: str,
+        key_id: str,
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        self._authorize(key_id, f"{service.service_name}:{operation}")
+        parameters = json.loads(_body(environ) or b"{}")
+        body = json.dumps(service.call(operation, parameters)).encode()
+        headers = [("Content-Type", "application/x-amz-json-1.1")]
+        return _respond(200, headers, body, start_response)
+
+    def _invoke(
+        self, name: str, key_id: str, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        self._authorize(key_id, "sagemaker:InvokeEndpoint")
+        headers = {
+            key[5:].replace("_", "-").lower(): value
+            for key, value in environ.items()
+            if key.startswith("HTTP_")
+        }
+        headers["content-type"] = environ.get("CONTENT_TYPE", "")
+        answer = self._endpoints.invoke_endpoint(name, headers, _body(environ))
+        return _respond(*answer, start_response)
+
+    def _authorize(self, key_id: str, action: str) -> None:
+        try:
+            authorization.authorize_user(self._account, key_id, action)
+        except PermissionError as error:
+            raise ServiceError("AccessDeniedException", str(error), 400) from error
+
+
+def _body(environ: Environ) -> bytes:
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    return gzip.decompress(body) if environ.get("HTTP_CONTENT_ENCODING") == "gzip" else body
+
+
+def _refuse(error: ServiceError, start_response: StartResponse) -> Iterable[bytes]:
+    body = json.dumps({"__type": error.code, "message": error.message}).encode()
+    headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-ErrorType", error.code)]
+    return _respond(error.status, headers, body, start_response)
+
+
+def _respond(
+    status: int, headers: list[tuple[str, str]], body: bytes, start_response: StartResponse
+) -> Iterable[bytes]:
+    start_response(
+        f"{status} {_STATUS_TEXT.get(status, 'Error')}",
+        [
+            *headers,
+            ("x-amzn-RequestId", str(uuid.uuid4())),
+            ("Content-Length", str(len(body))),
+        ],
+    )
+    return [body]

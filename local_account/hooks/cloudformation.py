@@ -1,0 +1,230 @@
+"""CloudFormation: real events, order, outputs and rollback, and no type that is not modelled."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from local_account.hooks.replace import replace
+from local_account.service import Account
+from local_account.services import cloudformation
+
+
+def _parse_template(template: str) -> dict[str, Any]:
+    from moto.cloudformation.utils import yaml_tag_constructor
+
+    try:
+        parsed: dict[str, Any] = json.loads(template)
+    except ValueError:
+        loader = getattr(yaml, "CLoader", yaml.Loader)
+        yaml.add_multi_constructor("", yaml_tag_constructor, Loader=loader)
+        parsed = yaml.load(template, Loader=loader)  # noqa: S506 - the template's owner runs this
+    return parsed
+
+
+def _resource_model(type_name: str, kind: cloudformation.ResourceType, account: Account) -> type:
+    """Make the class under which moto finds a resource type of the account's own."""
+    from moto.core.common_models import CloudFormationModel
+
+    class Resource(CloudFormationModel):
+        def __init__(self, physical_id: str, attributes: dict[str, str]) -> None:
+            self.physical_resource_id, self.attributes = physical_id, attributes
+
+        @staticmethod
+        def cloudformation_name_type() -> str:
+            return kind.name_property
+
+        @staticmethod
+        def cloudformation_type() -> str:
+            return type_name
+
+        @classmethod
+        def has_cfn_attr(cls, attr: str) -> bool:
+            return attr in kind.attributes
+
+        def get_cfn_attribute(self, attribute: str) -> str:
+            return self.attributes[attribute]
+
+        @classmethod
+        def create_from_cloudformation_json(
+            cls, name: str, template: dict[str, Any], *_: Any, **__: Any
+        ) -> "Resource":
+            properties = dict(template["Properties"])
+            if kind.name_property:
+                properties.setdefault(kind.name_property, name)
+            physical_id, attributes = kind.create(account, properties)
+            return cls(physical_id, dict(attributes))
+
+        @classmethod
+        def update_from_cloudformation_json(
+            cls, original_resource: Any, cloudformation_json: dict[str, Any], **_: Any
+        ) -> "Resource":
+            return cls.create_from_cloudformation_json(
+                original_resource.physical_resource_id, cloudformation_json
+            )
+
+        def delete(self, *_: Any) -> None:
+            kind.delete(account, self.physical_resource_id)
+
+    return Resource
+
+
+_RESOURCE_MODELS: list[type] = []  # moto finds them through weak references
+
+
+def _resource_event(resources: Any, logical_id: str, kind: str, status: str, why: str = "") -> None:
+    from moto.cloudformation.models import Event as StackEvent
+    from moto.cloudformation.models import cloudformation_backends
+
+    backend = cloudformation_backends[resources._account_id][resources._region_name]
+    stack = backend.stacks[resources.stack_id]
+    parsed = resources._parsed_resources.get(logical_id)
+    physical_id = str(getattr(parsed, "physical_resource_id", "") or "")
+    event = StackEvent(
+        stack.stack_id, stack.name, logical_id, physical_id, kind, status, why or None, None
+    )
+    stack.events.append(event)
+
+
+def _with_events(verb: str, account: Account) -> Callable[[Any], Any]:
+    """Report what happens to each resource, and refuse types and updates that are not modelled."""
+
+    def wrap(original: Any) -> Any:
+        def apply(
+            logical_id: str, resource_json: dict[str, Any], resources: Any, **where: str
+        ) -> Any:
+            kind = resource_json["Type"]
+            if kind == "AWS::CDK::Metadata":
+                return None
+            _resource_event(resources, logical_id, kind, f"{verb}_IN_PROGRESS")
+            try:
+                if verb == "UPDATE" and kind in cloudformation.UPDATES:
+                    resource = _update_in_place(account, logical_id, resource_json, resources)
+                else:
+                    resource = original(logical_id, resource_json, resources, **where)
+                if resource is None and "Condition" not in resource_json:
+                    raise ValueError(
+                        f"The embedded account does not model {verb.lower()} of {kind}."
+                    )
+            except Exception as error:
+                _resource_event(resources, logical_id, kind, f"{verb}_FAILED", str(error)[:1024])
+                raise
+            if resource is not None and verb == "CREATE":
+                resources._parsed_resources[logical_id] = resource
+            _resource_event(resources, logical_id, kind, f"{verb}_COMPLETE")
+            return resource
+
+        return apply
+
+    return wrap
+
+
+def _update_in_place(
+    account: Account, logical_id: str, resource_json: dict[str, Any], resources: Any
+) -> Any:
+    from moto.cloudformation.parsing import clean_json
+
+    resource = resources[logical_id]
+    properties = clean_json(resource_json, resources)["Properties"]
+    update = cloudformation.UPDATES[resource_json["Type"]]
+    update(account, resource.physical_resource_id, properties)
+    return resource
+
+
+def _in_dependency_order(original: Any) -> Any:
+    """Create what a change set adds in the order that DependsOn asks for."""
+
+    def diff(self: Any, template: dict[str, Any], parameters: Any = None) -> dict[str, Any]:
+        actions: dict[str, Any] = original(self, template, parameters)
+        resources = template["Resources"]
+        ordered: dict[str, None] = {}
+
+        def visit(name: str) -> None:
+            depends = resources[name].get("DependsOn", [])
+            for dependency in [depends] if isinstance(depends, str) else depends:
+                if dependency in actions["Add"] and dependency not in ordered:
+                    visit(dependency)
+            ordered[name] = None
+
+        for name in actions["Add"]:
+            if name not in ordered:
+                visit(name)
+        actions["Add"] = list(ordered)
+        return actions
+
+    return diff
+
+
+def _execute_change_set(original: Any) -> Any:
+    """Execute a change set so that a resource's failure fails and rolls back the stack."""
+
+    def execute(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
+        change_set = self.describe_change_set(change_set_name)
+        stack, verb = change_set.stack, change_set.change_set_type
+        before = set(stack.resource_map._parsed_resources)
+        stack.status = f"{verb}_IN_PROGRESS"
+        stack._add_stack_event(stack.status, resource_status_reason="User Initiated")
+        stack.resource_map.cross_stack_resources = self.exports
+        change_set.execution_status = "EXECUTE_COMPLETE"
+        try:
+            change_set.apply()
+            stack.template, stack.parameters = change_set.template, change_set.parameters
+            stack.template_dict = change_set.template_dict
+            stack.output_map = stack._create_output_map()
+            self.exports.update({export.name: export for export in stack.exports})
+            stack.status = f"{verb}_COMPLETE"
+            stack._add_stack_event(stack.status)
+        except Exception as error:  # noqa: BLE001 - whatever a resource raises fails its stack
+            _roll_back(stack, verb, before, str(error))
+
+    return execute
+
+
+def _roll_back(stack: Any, verb: str, before: set[str], why: str) -> None:
+    prefix = "" if verb == "CREATE" else "UPDATE_"
+    stack._add_stack_event(f"{prefix}ROLLBACK_IN_PROGRESS", resource_status_reason=why)
+    resources = stack.resource_map
+    for logical_id in reversed(
+        [name for name in resources._parsed_resources if name not in before]
+    ):
+        resource_json = resources._resource_json_map.get(logical_id)
+        if resource_json is not None:
+            resources._delete_resource(resources._parsed_resources.pop(logical_id), resource_json)
+    stack.status, stack.status_reason = f"{prefix}ROLLBACK_COMPLETE", why
+    stack._add_stack_event(stack.status)
+
+
+def install(account: Account) -> None:
+    """Make stacks that really create, fail and roll back."""
+    models, parsing = "moto.cloudformation.models", "moto.cloudformation.parsing"
+    for type_name, kind in cloudformation.RESOURCE_TYPES.items():
+        _RESOURCE_MODELS.append(_resource_model(type_name, kind, account))
+    replace(f"{models}:Stack.parse_template", lambda original: staticmethod(_parse_template))
+    replace(
+        f"{models}:ChangeSet._parse_template",
+        lambda original: (
+            lambda self: setattr(self, "template_dict", _parse_template(self.template))
+        ),
+    )
+    replace(
+        "moto.cloudformation.responses:get_stack_from_s3_url",
+        # moto takes the host for the bucket unless the host is called localhost
+        lambda original: (
+            lambda url, **where: original(url.replace(account.url, "http://localhost"), **where)
+        ),
+    )
+    replace(f"{parsing}:parse_and_create_resource", _with_events("CREATE", account))
+    replace(f"{parsing}:parse_and_update_resource", _with_events("UPDATE", account))
+    replace(f"{parsing}:ResourceMap.build_resource_diff", _in_dependency_order)
+    replace(f"{models}:CloudFormationBackend.execute_change_set", _execute_change_set)
+
+    def complete_bucket(original: Any) -> Any:
+        def create(cls: Any, name: str, template: dict[str, Any], *args: Any, **kw: Any) -> Any:
+            bucket = original.__func__(cls, name, template, *args, **kw)
+            cloudformation.complete_bucket(account, bucket.name, template.get("Properties", {}))
+            return bucket
+
+        return classmethod(create)
+
+    replace("moto.s3.models:FakeBucket.create_from_cloudformation_json", complete_bucket)
