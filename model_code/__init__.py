@@ -1,0 +1,1 @@
+"""Model code: what the training, processing and serving containers run."""
