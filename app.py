@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""mlops.toml → settings → stacks: the architecture at a glance."""
+
+import sys
+from pathlib import Path
+
+from aws_cdk import App
+
+from stacks.constructs.lambda_bundle import BundleError, bundle_lambdas
+from stacks.settings import SettingsError, chosen_environment, load_settings
+from stacks.storage import StorageStack
+from stacks.training import TrainingStack
+
+ROOT = Path(__file__).resolve().parent
+
+
+def build(app: App) -> None:
+    """Data and versions outlive deployments in one stack; the other trains and stages."""
+    environment = chosen_environment(app.node.get_all_context())
+    settings = load_settings(ROOT / "mlops.toml", environment)
+    prefix = f"{settings.project.name}-{environment}"
+
+    storage = StorageStack(
+        app, f"{prefix}-storage", project=settings.project, storage=settings.storage
+    )
+    TrainingStack(
+        app,
+        f"{prefix}-training",
+        lambdas=bundle_lambdas(ROOT / "lambdas", ROOT / ".cache" / "lambdas"),
+        storage=storage,
+        project=settings.project,
+        training=settings.training,
+        quality=settings.quality,
+        endpoint=settings.endpoint,
+    )
+
+
+if __name__ == "__main__":
+    try:
+        app = App()
+        build(app)
+        app.synth()
+    except (SettingsError, BundleError) as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,1 @@
+"""FindEndpoint and WaitForEndpoint: create or update, and is it in service yet."""

@@ -1,0 +1,1 @@
+"""ReadEvaluation: the figures that the quality gate tests."""

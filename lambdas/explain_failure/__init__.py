@@ -1,0 +1,1 @@
+"""ExplainFailure: which error ended the run, and what to do about it."""

@@ -1,0 +1,1 @@
+"""RegisterModelVersion: a model version that waits for approval."""

@@ -1,0 +1,1 @@
+"""TestModel: labelled rows through the endpoint."""

@@ -1,0 +1,1 @@
+"""PrepareRun: which data, which image, which run key, or a duplicate."""

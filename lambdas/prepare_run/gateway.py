@@ -1,0 +1,109 @@
+"""What PrepareRun asks S3, ECR and Step Functions."""
+
+import json
+from collections.abc import Iterator
+
+from botocore.exceptions import ClientError
+
+from prepare_run.models import Claim, PushedImage
+from shared import aws
+from shared.errors import DatasetInvalid
+
+MANIFEST_BYTES = 4 * 1024 * 1024
+RECORD_BYTES = 64 * 1024
+RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
+
+
+class RunGateway:
+    """One bucket, one repository, and the executions that claimed run keys.
+
+    Parameters
+    ----------
+    bucket
+        Name of the bucket with data sets and runs.
+    repository
+        Name of the image repository.
+    """
+
+    def __init__(self, bucket: str, repository: str) -> None:
+        self._bucket = bucket
+        self._repository = repository
+
+    def manifest(self, key: str, version_id: str | None) -> bytes:
+        """The manifest that the event is about, not one that replaced it since."""
+        uri = f"s3://{self._bucket}/{key}"
+        try:
+            content = aws.read_object(
+                self._bucket, key, at_most_bytes=MANIFEST_BYTES, version_id=version_id
+            )
+        except aws.ObjectTooLarge as error:
+            raise DatasetInvalid(f"{error}. Put fewer files into a version.") from error
+        if content is None:
+            raise DatasetInvalid(f"{uri}: not in the bucket any more. Upload the manifest again.")
+        return content
+
+    def object_sizes(self, prefix: str) -> dict[str, int]:
+        """Bytes of each current object below a prefix, by key relative to it."""
+        return {key.removeprefix(prefix): size for key, size in self._objects(prefix)}
+
+    def _objects(self, prefix: str) -> Iterator[tuple[str, int]]:
+        paginator = aws.s3().get_paginator("list_objects_v2")
+        for page in paginator.paginate(Bucket=self._bucket, Prefix=prefix):
+            for listed in page.get("Contents", []):
+                yield listed["Key"], listed["Size"]
+
+    def current_version_id(self, key: str) -> str:
+        """Version id of the object that jobs would read now."""
+        return aws.s3().head_object(Bucket=self._bucket, Key=key).get("VersionId", "null")
+
+    def images(self) -> Iterator[PushedImage]:
+        """Every image of the repository."""
+        paginator = aws.ecr().get_paginator("describe_images")
+        for page in paginator.paginate(repositoryName=self._repository):
+            for image in page["imageDetails"]:
+                yield PushedImage(
+                    digest=image["imageDigest"],
+                    tags=tuple(image.get("imageTags", ())),
+                    pushed_at=image["imagePushedAt"],
+                )
+
+    def newest_claim(self, run_key: str) -> Claim | None:
+        """Who runs, or ran, the newest attempt."""
+        names = self.object_sizes(f"runs/{run_key}/attempts/")
+        attempts = [int(name.removesuffix(".json")) for name in names]
+        if not attempts:
+            return None
+        record = self._record(_claim_key(run_key, max(attempts)))
+        return Claim(attempt=max(attempts), execution_arn=record["execution_arn"])
+
+    def claim(self, run_key: str, attempt: int, execution_arn: str) -> bool:
+        """Take an attempt for an execution; False if another one was faster."""
+        return aws.write_json(
+            self._bucket,
+            _claim_key(run_key, attempt),
+            {"execution_arn": execution_arn},
+            overwrite=False,
+        )
+
+    def registered_by(self, run_key: str) -> str | None:
+        """The execution that registered the run key's version, if there is one."""
+        return self._record(f"runs/{run_key}/version.json").get("execution_arn")
+
+    def is_running(self, execution_arn: str) -> bool:
+        """Whether an execution may still register a version."""
+        try:
+            execution = aws.step_functions().describe_execution(executionArn=execution_arn)
+        except ClientError as error:
+            if aws.error_code(error) == "ExecutionDoesNotExist":
+                return False
+            raise
+        return execution["status"] in RUNNING
+
+    def _record(self, key: str) -> dict[str, str]:
+        content = aws.read_object(self._bucket, key, at_most_bytes=RECORD_BYTES)
+        record: dict[str, str] = json.loads(content) if content else {}
+        return record
+
+
+def _claim_key(run_key: str, attempt: int) -> str:
+    return f"runs/{run_key}/attempts/{attempt}.json"

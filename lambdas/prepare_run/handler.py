@@ -1,0 +1,29 @@
+"""Entry point of PrepareRunLambda."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from prepare_run.gateway import RunGateway
+from prepare_run.models import PrepareRunRequest
+from prepare_run.preparation import prepare_run
+from shared.environment import PrepareRunEnvironment
+from shared.events import parse_request
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Identify and claim the run that an uploaded manifest asks for."""
+    environment = PrepareRunEnvironment.load()
+    request = parse_request(PrepareRunRequest, event)
+    gateway = RunGateway(environment.bucket_name, environment.repository_name)
+    run = prepare_run(request, environment, gateway)
+    logger.info("Run prepared", run_key=run.run_key, run_name=run.name, status=run.status)
+    metrics.add_metric(name=f"Runs{run.status}", unit=MetricUnit.Count, value=1)
+    return run.model_dump()

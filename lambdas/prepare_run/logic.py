@@ -1,0 +1,223 @@
+"""Decisions of PrepareRun, without any call."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
+
+from pydantic import ValidationError
+
+from prepare_run.models import Dataset, ImagePair, Manifest, PushedImage, Run
+from shared.canonical import json_sha256
+from shared.errors import DatasetInvalid, ImageMissing
+from shared.events import first_problem
+
+MANIFEST_NAME = "_MANIFEST.json"
+SPLITS = ("train", "validation")
+CONTENT_TYPES = {".csv": "text/csv", ".parquet": "application/x-parquet"}
+PROCESSING_TAG_SUFFIX = "-processing"
+# SageMaker's names have at most 63 characters; "-validate" and "-evaluate" are added to this one.
+RUN_NAME_LENGTH = 54
+_VERSION = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+
+
+def dataset_version(bucket: str, key: str) -> str:
+    """The data set version that a manifest's key names.
+
+    Raises
+    ------
+    DatasetInvalid
+        If the key is no `<version>/_MANIFEST.json`, or the version is a reserved name.
+    """
+    match = re.fullmatch(rf"({_VERSION})/{re.escape(MANIFEST_NAME)}", key)
+    if match is None or match[1] == "runs":
+        raise DatasetInvalid(
+            f"s3://{bucket}/{key}: expected <version>/{MANIFEST_NAME}, where the version starts "
+            "with a letter or digit, has at most 63 letters, digits, '.', '_' or '-', and is not "
+            "'runs'. Upload the data set under such a version."
+        )
+    return match[1]
+
+
+def parse_manifest(content: bytes, uri: str, version: str) -> Manifest:
+    """Check a manifest by itself: shape, keys, one format, both splits.
+
+    Raises
+    ------
+    DatasetInvalid
+        Names the manifest and the field or key that is wrong.
+    """
+    try:
+        manifest = Manifest.model_validate(json.loads(content))
+    except ValueError as error:
+        problem = first_problem(error) if isinstance(error, ValidationError) else str(error)
+        raise DatasetInvalid(f"{uri}: {problem}. Write the manifest again.") from error
+    for problem in _manifest_problems(manifest, version):
+        raise DatasetInvalid(f"{uri}: {problem}. Write the manifest again.")
+    return manifest
+
+
+def _manifest_problems(manifest: Manifest, version: str) -> Iterable[str]:
+    if manifest.version != version:
+        yield f"version is {manifest.version!r}, expected {version!r} as in its key"
+    keys = [file.key for file in manifest.files]
+    for key in keys:
+        if not _is_data_key(key):
+            yield (
+                f"key {key!r}: expected a path under train/ or validation/ that ends in .csv or "
+                ".parquet, without empty, '.' or '..' parts and control characters"
+            )
+    for key, count in Counter(key.casefold() for key in keys).items():
+        if count > 1:
+            yield f"key {key!r} is listed {count} times (upper and lower case count as equal)"
+    suffixes = sorted({PurePosixPath(key).suffix for key in keys})
+    if len(suffixes) > 1:
+        yield f"files are {' and '.join(suffixes)}, expected one format"
+    for split in SPLITS:
+        if not any(key.startswith(f"{split}/") for key in keys):
+            yield f"lists no file under {split}/, expected at least one"
+
+
+def _is_data_key(key: str) -> bool:
+    split, *names = key.split("/")
+    return (
+        split in SPLITS
+        and bool(names)
+        and all(name not in ("", ".", "..") for name in names)
+        and key.isprintable()
+        and PurePosixPath(key).suffix in CONTENT_TYPES
+    )
+
+
+def check_objects(manifest: Manifest, root: str, sizes: Mapping[str, int]) -> None:
+    """Compare the manifest with the objects under its splits.
+
+    Parameters
+    ----------
+    root
+        URI of the version, with the slash at its end.
+    sizes
+        Bytes of each object, by key relative to the version.
+
+    Raises
+    ------
+    DatasetInvalid
+        If an object is missing, has another size, or is not in the manifest.
+    """
+    for file in manifest.files:
+        if file.key not in sizes:
+            raise DatasetInvalid(
+                f"{root}{file.key}: in the manifest but not in the bucket. Upload it, then the "
+                "manifest again."
+            )
+        if sizes[file.key] != file.size:
+            raise DatasetInvalid(
+                f"{root}{file.key}: has {sizes[file.key]} bytes, expected {file.size} as in the "
+                "manifest. Upload it, then the manifest again."
+            )
+    extra = sorted(sizes.keys() - {file.key for file in manifest.files})
+    if extra:
+        raise DatasetInvalid(
+            f"{root}{extra[0]}: in the bucket but not in the manifest, and jobs would read it. "
+            f"Delete it or list it ({len(extra)} such objects)."
+        )
+
+
+def describe_dataset(manifest: Manifest, root: str) -> Dataset:
+    """Where the data lies, in which format, and its digest: equal data, equal digest."""
+    files = sorted([file.key, file.sha256] for file in manifest.files)
+    return Dataset(
+        version=manifest.version,
+        digest=f"sha256:{json_sha256(files)}",
+        uri=root,
+        train_uri=f"{root}train/",
+        validation_uri=f"{root}validation/",
+        content_type=CONTENT_TYPES[PurePosixPath(manifest.files[0].key).suffix],
+    )
+
+
+def newest_pair(images: Iterable[PushedImage], repository_uri: str) -> ImagePair:
+    """The pair `<tag>` and `<tag>-processing` whose younger image is the newest.
+
+    Raises
+    ------
+    ImageMissing
+        If no tag has both.
+    """
+    by_tag = {tag: image for image in images for tag in image.tags}
+    pairs = [
+        (image, by_tag[f"{tag}{PROCESSING_TAG_SUFFIX}"])
+        for tag, image in by_tag.items()
+        if f"{tag}{PROCESSING_TAG_SUFFIX}" in by_tag
+    ]
+    if not pairs:
+        raise ImageMissing(
+            f"{repository_uri}: no pair of images tagged <tag> and <tag>{PROCESSING_TAG_SUFFIX} "
+            f"among {len(by_tag)} tags. Push both images."
+        )
+    training, processing = max(pairs, key=lambda pair: max(image.pushed_at for image in pair))
+    return ImagePair(
+        training=f"{repository_uri}@{training.digest}",
+        processing=f"{repository_uri}@{processing.digest}",
+    )
+
+
+def settings_digest(hyperparameters: Mapping[str, str]) -> str:
+    """Digest of the settings that change the model: the hyperparameters.
+
+    Instance types, volumes, time limits and thresholds do not: to buy another machine or to
+    move the gate is no reason to train the same model again.
+    """
+    return f"sha256:{json_sha256({'hyperparameters': dict(hyperparameters)})}"
+
+
+def run_key(dataset_digest: str, image: ImagePair, settings: str) -> str:
+    """What identifies a run: equal inputs, equal model, so at most one version."""
+    return json_sha256(
+        {
+            "dataset": dataset_digest,
+            "image": image.training.rpartition("@")[2],
+            "processing_image": image.processing.rpartition("@")[2],
+            "settings": settings,
+        }
+    )
+
+
+def run_name(project: str, version: str, key: str, attempt: int) -> str:
+    """A name that SageMaker accepts for the run's job, model and endpoint config."""
+    slug = re.sub(r"[^a-z0-9]+", "-", version.lower()).strip("-")
+    room = RUN_NAME_LENGTH - len(f"{project}--{key[:10]}-{attempt}")
+    return f"{project}-{slug[:room].strip('-')}-{key[:10]}-{attempt}"
+
+
+def describe_run(
+    *,
+    project: str,
+    bucket: str,
+    dataset: Dataset,
+    image: ImagePair,
+    hyperparameters: dict[str, str],
+    key: str,
+    attempt: int,
+    duplicate_of: str | None,
+) -> Run:
+    """Names and places of everything that the run creates."""
+    name = run_name(project, dataset.version, key, attempt)
+    root = f"s3://{bucket}/runs/{key}/{attempt}"
+    return Run(
+        status="Duplicate" if duplicate_of else "New",
+        duplicate_of=duplicate_of,
+        run_key=key,
+        attempt=attempt,
+        name=name,
+        dataset=dataset,
+        image=image,
+        hyperparameters=hyperparameters,
+        settings_digest=settings_digest(hyperparameters),
+        validation_job_name=f"{name}-validate",
+        evaluation_job_name=f"{name}-evaluate",
+        validation_uri=f"{root}/validation",
+        training_uri=f"{root}/training",
+        evaluation_uri=f"{root}/evaluation",
+    )

@@ -1,0 +1,78 @@
+"""Named errors: Step Functions shows the class's name as the error and the message as the cause.
+
+PipelineError
+├── InputError              who sent the data, the image or the event must correct it
+│   ├── EventInvalid            an event or a state's input has another shape
+│   ├── DatasetInvalid          manifest and objects of a data set version disagree
+│   ├── ImageMissing            the repository has no pair of images
+│   └── EvaluationInvalid       a file of the evaluation cannot be read
+├── OutcomeError            the run's model or endpoint is not good enough to go on
+│   ├── EndpointFailed          the endpoint is Failed, or cannot be updated
+│   ├── EndpointBusy            another deployment of the endpoint is under way
+│   ├── EndpointRolledBack      the endpoint serves its previous model again
+│   ├── EndpointTimedOut        the endpoint is not in service within its time
+│   └── ModelTestFailed         the endpoint predicts something else than the evaluation
+└── PlatformError           the deployment or the platform must be corrected
+    ├── EnvironmentInvalid      an environment variable is missing or malformed
+    └── RunKeyContended         too many executions want one run key at once
+"""
+
+
+class PipelineError(Exception):
+    """A run ends here."""
+
+
+class InputError(PipelineError):
+    """What came in is wrong."""
+
+
+class EventInvalid(InputError):
+    """An event or a state's input has another shape."""
+
+
+class DatasetInvalid(InputError):
+    """Manifest and objects of a data set version disagree."""
+
+
+class ImageMissing(InputError):
+    """The repository has no pair of training and processing image."""
+
+
+class EvaluationInvalid(InputError):
+    """A file of the evaluation is missing or malformed."""
+
+
+class OutcomeError(PipelineError):
+    """The run's model or endpoint is not good enough to go on."""
+
+
+class EndpointFailed(OutcomeError):
+    """The endpoint is Failed, or in a status that allows no update."""
+
+
+class EndpointBusy(OutcomeError):
+    """Another deployment of the endpoint is under way."""
+
+
+class EndpointRolledBack(OutcomeError):
+    """The endpoint serves its previous model again."""
+
+
+class EndpointTimedOut(OutcomeError):
+    """The endpoint is not in service within its time."""
+
+
+class ModelTestFailed(OutcomeError):
+    """The endpoint predicts something else than the evaluation did."""
+
+
+class PlatformError(PipelineError):
+    """The deployment or the platform must be corrected."""
+
+
+class EnvironmentInvalid(PlatformError):
+    """An environment variable is missing or malformed."""
+
+
+class RunKeyContended(PlatformError):
+    """Too many executions want one run key at once."""

@@ -1,0 +1,118 @@
+"""What outlives every deployment: key, bucket, image repository, model package group."""
+
+from aws_cdk import Aws, CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from stacks.settings import ProjectSettings, StorageSettings
+
+
+class StorageStack(Stack):
+    """Data, artifacts, images and model versions, encrypted with one key."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        project: ProjectSettings,
+        storage: StorageSettings,
+    ) -> None:
+        super().__init__(scope, construct_id, description="Data, artifacts, images and versions")
+        destroy = storage.removal_policy == "destroy"
+        removal_policy = RemovalPolicy.DESTROY if destroy else RemovalPolicy.RETAIN
+
+        self.key = self._key(removal_policy)
+        self.bucket = self._bucket(storage, removal_policy)
+        self.repository = ecr.Repository(
+            self,
+            "Repository",
+            repository_name=project.repository_name,
+            image_tag_mutability=ecr.TagMutability.IMMUTABLE,
+            image_scan_on_push=True,
+            removal_policy=removal_policy,
+            empty_on_delete=destroy,
+        )
+        self.model_package_group = sagemaker.CfnModelPackageGroup(
+            self,
+            "ModelPackageGroup",
+            model_package_group_name=project.model_package_group_name,
+            model_package_group_description="Versions of the model, approved by a person",
+        )
+        self.model_package_group.apply_removal_policy(removal_policy)
+        self._outputs(project)
+
+    def _key(self, removal_policy: RemovalPolicy) -> kms.Key:
+        key = kms.Key(
+            self,
+            "Key",
+            description="Data, artifacts, volumes and queues",
+            enable_key_rotation=True,
+            removal_policy=removal_policy,
+        )
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="EventsToEncryptedQueues",
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=["*"],
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            )
+        )
+        # Whoever may put objects may upload: to read them takes a grant on the key as well.
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="UploadsThroughS3",
+                principals=[iam.AnyPrincipal()],
+                actions=["kms:GenerateDataKey"],
+                resources=["*"],
+                conditions={
+                    "StringEquals": {
+                        "kms:CallerAccount": Aws.ACCOUNT_ID,
+                        "kms:ViaService": f"s3.{Aws.REGION}.amazonaws.com",
+                    }
+                },
+            )
+        )
+        return key
+
+    def _bucket(self, storage: StorageSettings, removal_policy: RemovalPolicy) -> s3.Bucket:
+        bucket = s3.Bucket(
+            self,
+            "Bucket",
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=self.key,
+            bucket_key_enabled=True,
+            versioned=True,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            removal_policy=removal_policy,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    abort_incomplete_multipart_upload_after=Duration.days(7),
+                    noncurrent_version_expiration=Duration.days(storage.noncurrent_version_days),
+                )
+            ],
+        )
+        # The L2 switch deploys a custom resource to do what this property does.
+        resource = bucket.node.default_child
+        assert isinstance(resource, s3.CfnBucket)  # noqa: S101
+        resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(
+                event_bridge_enabled=True
+            )
+        )
+        return bucket
+
+    def _outputs(self, project: ProjectSettings) -> None:
+        CfnOutput(self, "BucketName", value=self.bucket.bucket_name)
+        CfnOutput(self, "KeyArn", value=self.key.key_arn)
+        CfnOutput(self, "RepositoryName", value=self.repository.repository_name)
+        CfnOutput(self, "RepositoryUri", value=self.repository.repository_uri)
+        CfnOutput(self, "ModelPackageGroupName", value=project.model_package_group_name)

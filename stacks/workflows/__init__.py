@@ -1,0 +1,1 @@
+"""State machines: states, transitions, retries and the permissions they need."""

@@ -1,0 +1,35 @@
+"""The synthesized templates, made once a session as the CDK CLI makes them."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.synth.assembly import Assembly, run_app
+
+
+@pytest.fixture(scope="session")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Assembly]:
+    """Synthesize an environment, once."""
+    made: dict[str, Assembly] = {}
+
+    def of(environment: str) -> Assembly:
+        if environment not in made:
+            folder = tmp_path_factory.mktemp(f"synth-{environment}")
+            done = run_app(folder, env=environment)
+            assert done.returncode == 0, done.stderr
+            made[environment] = Assembly(folder, environment)
+        return made[environment]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def dev(assembly: Callable[[str], Assembly]) -> Assembly:
+    """The environment that the demo deploys: its gate reports."""
+    return assembly("dev")
+
+
+@pytest.fixture(scope="session")
+def staging(assembly: Callable[[str], Assembly]) -> Assembly:
+    """An environment whose gate enforces."""
+    return assembly("staging")

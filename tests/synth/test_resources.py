@@ -1,0 +1,154 @@
+"""Properties on which data, runs and their cost depend."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from explain_failure.logic import LAMBDA_OF
+from prepare_run import logic
+from shared import environment as environments
+from tests.synth.assembly import ROOT, Assembly, of_type
+
+ENVIRONMENT_OF: dict[str, type[environments.Environment]] = {
+    "PrepareRunLambda": environments.PrepareRunEnvironment,
+    "EvaluationReaderLambda": environments.EvaluationReaderEnvironment,
+    "ModelRegistryLambda": environments.ModelRegistryEnvironment,
+    "EndpointWaitLambda": environments.EndpointWaitEnvironment,
+    "ModelTestLambda": environments.ModelTestEnvironment,
+    "FailureLambda": environments.ExplainFailureEnvironment,
+}
+
+
+def only(template: dict[str, Any], resource_type: str) -> dict[str, Any]:
+    (properties,) = of_type(template, resource_type).values()
+    return properties
+
+
+def test_nothing_is_done_by_custom_resources(dev: Assembly) -> None:
+    types = [r["Type"] for t in dev.templates.values() for r in t["Resources"].values()]
+    assert not [name for name in types if name.startswith(("Custom::", "AWS::CloudFormation::"))]
+    assert types.count("AWS::Lambda::Function") == len(ENVIRONMENT_OF)
+
+
+def test_each_function_s_variables_are_those_it_declares(dev: Assembly) -> None:
+    functions = of_type(dev.training, "AWS::Lambda::Function")
+    assert functions.keys() == ENVIRONMENT_OF.keys()
+    for name, properties in functions.items():
+        given = properties["Environment"]["Variables"]
+        assert given.keys() == ENVIRONMENT_OF[name].variables(), name
+
+
+def test_every_function_has_the_defaults(dev: Assembly) -> None:
+    for name, properties in of_type(dev.training, "AWS::Lambda::Function").items():
+        assert properties["Runtime"] == "python3.13"
+        assert properties["Architectures"] == ["x86_64"]
+        assert properties["TracingConfig"] == {"Mode": "Active"}
+        module, file, function = properties["Handler"].split(".")
+        assert (ROOT / "lambdas" / module / f"{file}.py").is_file(), name
+        assert function == "handler"
+        assert properties["LoggingConfig"]["LogGroup"]["Ref"].startswith(f"{name}Logs")
+
+
+def test_every_log_group_is_bounded(dev: Assembly) -> None:
+    for name, properties in of_type(dev.training, "AWS::Logs::LogGroup").items():
+        assert properties["RetentionInDays"] == 7, name
+
+
+def test_explained_failures_point_to_functions_that_exist(dev: Assembly) -> None:
+    states = dev.definition["States"]
+    for state_id, function in LAMBDA_OF.items():
+        invoked = states[state_id]["Parameters"]["FunctionName"]
+        assert invoked.endswith(f":{function}Arn"), state_id
+
+
+def test_the_state_machine_logs_and_traces(dev: Assembly) -> None:
+    machine = only(dev.training, "AWS::StepFunctions::StateMachine")
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    assert machine["LoggingConfiguration"]["Level"] == "ALL"
+    assert machine.get("StateMachineType", "STANDARD") == "STANDARD"
+    groups = of_type(dev.training, "AWS::Logs::LogGroup").values()
+    names = [group.get("LogGroupName", "") for group in groups]
+    assert [name for name in names if name.startswith("/aws/vendedlogs/states/")]
+
+
+def test_a_manifest_starts_the_machine_and_a_lost_event_is_kept(dev: Assembly) -> None:
+    rule = only(dev.training, "AWS::Events::Rule")
+    pattern = rule["EventPattern"]
+    assert pattern["source"] == ["aws.s3"]
+    assert pattern["detail-type"] == ["Object Created"]
+    assert pattern["detail"]["object"]["key"] == [{"suffix": f"/{logic.MANIFEST_NAME}"}]
+    (target,) = rule["Targets"]
+    assert target["InputPath"] == "$.detail"
+    assert target["Arn"] == {"Ref": "TrainingStateMachine"}
+    assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0].startswith("DatasetTriggerDead")
+    assert "KmsMasterKeyId" in only(dev.training, "AWS::SQS::Queue")
+
+
+def test_the_bucket_is_private_versioned_encrypted_and_tells_eventbridge(dev: Assembly) -> None:
+    bucket = only(dev.storage, "AWS::S3::Bucket")
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+    assert rule["BucketKeyEnabled"] is True
+    notifications = bucket["NotificationConfiguration"]
+    assert notifications == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    (lifecycle,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert lifecycle["NoncurrentVersionExpiration"] == {"NoncurrentDays": 90}
+
+
+def test_the_bucket_refuses_requests_without_tls(dev: Assembly) -> None:
+    policy = only(dev.storage, "AWS::S3::BucketPolicy")["PolicyDocument"]
+    denied = [s["Condition"] for s in policy["Statement"] if s["Effect"] == "Deny"]
+    assert {"Bool": {"aws:SecureTransport": "false"}} in denied
+
+
+def test_images_cannot_be_replaced_under_their_tag(dev: Assembly) -> None:
+    repository = only(dev.storage, "AWS::ECR::Repository")
+    assert repository["ImageTagMutability"] == "IMMUTABLE"
+    assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
+
+
+@pytest.mark.parametrize(("environment", "policy"), [("dev", "Delete"), ("staging", "Retain")])
+def test_storage_outlives_its_stack_unless_the_settings_say_otherwise(
+    assembly: Callable[[str], Assembly], environment: str, policy: str
+) -> None:
+    resources = assembly(environment).storage["Resources"].values()
+    kept = [r for r in resources if r["Type"] != "AWS::S3::BucketPolicy"]
+    assert {r["DeletionPolicy"] for r in kept} == {policy}
+    assert len(kept) == 4
+
+
+def test_outputs_are_those_that_the_command_line_reads(dev: Assembly) -> None:
+    outputs = {name for name in dev.storage["Outputs"] if not name.startswith("Export")}
+    assert outputs == {
+        "BucketName",
+        "KeyArn",
+        "RepositoryName",
+        "RepositoryUri",
+        "ModelPackageGroupName",
+    }
+    assert dev.training["Outputs"].keys() == {
+        "StateMachineArn",
+        "StagingEndpointName",
+        "DeadLetterQueueUrl",
+    }
+
+
+def test_templates_belong_to_no_account_and_no_region(dev: Assembly) -> None:
+    for name, template in dev.templates.items():
+        text = str(template)
+        assert not re.search(r"\b\d{12}\b", text), name
+        assert not re.search(r"\b[a-z]{2}-[a-z]+-\d\b", text), name
+
+
+def test_stacks_stay_readable_at_a_glance() -> None:
+    def lines(path: Path) -> int:
+        return len(path.read_text().splitlines())
+
+    assert lines(ROOT / "app.py") <= 50
+    for name in ("storage", "training"):
+        assert lines(ROOT / "stacks" / f"{name}.py") <= 150

@@ -1,0 +1,173 @@
+"""Requests as botocore checks them, and what is made of the answers."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from endpoint_wait.gateway import describe
+from model_registry.gateway import record_version
+from model_test.gateway import predict
+from prepare_run.gateway import RunGateway
+from prepare_run.models import Claim
+from shared.errors import DatasetInvalid, EvaluationInvalid, ModelTestFailed
+from shared.evaluation_files import read_evaluation_file
+
+Stub = Callable[[str], Stubber]
+EXECUTION_ARN = "arn:aws:states:eu-west-1:111122223333:execution:m:e-1"
+
+
+def body(content: bytes) -> dict[str, object]:
+    stream = StreamingBody(io.BytesIO(content), len(content))
+    return {"Body": stream, "ContentLength": len(content)}
+
+
+@pytest.fixture
+def gateway() -> RunGateway:
+    return RunGateway("acme-data", "demo-model")
+
+
+def test_the_manifest_is_read_in_the_version_of_the_event(stub: Stub, gateway: RunGateway) -> None:
+    stub("s3").add_response(
+        "get_object", body(b"{}"), {"Bucket": "acme-data", "Key": "v1/m", "VersionId": "one"}
+    )
+    assert gateway.manifest("v1/m", "one") == b"{}"
+
+
+def test_a_manifest_that_is_gone_is_named(stub: Stub, gateway: RunGateway) -> None:
+    stub("s3").add_client_error("get_object", "NoSuchVersion", http_status_code=404)
+    with pytest.raises(DatasetInvalid, match="s3://acme-data/v1/m: not in the bucket any more"):
+        gateway.manifest("v1/m", "one")
+
+
+def test_a_huge_manifest_is_not_read(stub: Stub, gateway: RunGateway) -> None:
+    stub("s3").add_response("get_object", {"ContentLength": 10**9})
+    with pytest.raises(DatasetInvalid, match="1000000000 bytes, expected at most"):
+        gateway.manifest("v1/m", None)
+
+
+def test_object_sizes_come_from_every_page(stub: Stub, gateway: RunGateway) -> None:
+    pages = stub("s3")
+    pages.add_response(
+        "list_objects_v2",
+        {
+            "IsTruncated": True,
+            "NextContinuationToken": "next",
+            "Contents": [{"Key": "v1/train/a.csv", "Size": 1}],
+        },
+    )
+    pages.add_response("list_objects_v2", {"Contents": [{"Key": "v1/train/b.csv", "Size": 2}]})
+    assert gateway.object_sizes("v1/train/") == {"a.csv": 1, "b.csv": 2}
+
+
+def test_untagged_images_are_seen_without_tags(stub: Stub, gateway: RunGateway) -> None:
+    pushed = datetime(2026, 5, 4, tzinfo=UTC)
+    details = [{"imageDigest": "sha256:a", "imagePushedAt": pushed}]
+    stub("ecr").add_response("describe_images", {"imageDetails": details})
+    assert [image.tags for image in gateway.images()] == [()]
+
+
+def test_the_newest_claim_is_that_with_the_highest_number(stub: Stub, gateway: RunGateway) -> None:
+    keys = [f"runs/k/attempts/{number}.json" for number in (1, 10, 9)]
+    contents = [{"Key": key, "Size": 1} for key in keys]
+    stub("s3").add_response("list_objects_v2", {"Contents": contents})
+    stub("s3").add_response(
+        "get_object",
+        body(json.dumps({"execution_arn": "e"}).encode()),
+        {"Bucket": "acme-data", "Key": "runs/k/attempts/10.json"},
+    )
+    assert gateway.newest_claim("k") == Claim(attempt=10, execution_arn="e")
+
+
+@pytest.mark.parametrize("code", ["PreconditionFailed", "ConditionalRequestConflict"])
+def test_a_claim_is_lost_to_a_faster_one(stub: Stub, gateway: RunGateway, code: str) -> None:
+    stub("s3").add_client_error(
+        "put_object",
+        code,
+        expected_params={
+            "Bucket": "acme-data",
+            "Key": "runs/k/attempts/1.json",
+            "Body": b'{"execution_arn": "e"}',
+            "ContentType": "application/json",
+            "IfNoneMatch": "*",
+        },
+    )
+    assert gateway.claim("k", 1, "e") is False
+
+
+def test_a_run_key_without_version_is_registered_by_nobody(stub: Stub, gateway: RunGateway) -> None:
+    stub("s3").add_client_error("get_object", "NoSuchKey", http_status_code=404)
+    assert gateway.registered_by("k") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "running"), [("RUNNING", True), ("PENDING_REDRIVE", True), ("FAILED", False)]
+)
+def test_only_an_execution_that_can_go_on_is_running(
+    stub: Stub, gateway: RunGateway, status: str, running: bool
+) -> None:
+    answer = {
+        "executionArn": EXECUTION_ARN,
+        "stateMachineArn": "arn:aws:states:eu-west-1:111122223333:stateMachine:m",
+        "status": status,
+        "startDate": datetime(2026, 5, 4, tzinfo=UTC),
+    }
+    stub("step_functions").add_response("describe_execution", answer)
+    assert gateway.is_running(EXECUTION_ARN) is running
+
+
+def test_an_execution_that_is_forgotten_is_not_running(stub: Stub, gateway: RunGateway) -> None:
+    stub("step_functions").add_client_error("describe_execution", "ExecutionDoesNotExist")
+    assert gateway.is_running(EXECUTION_ARN) is False
+
+
+def test_an_absent_endpoint_is_none(stub: Stub) -> None:
+    stub("sagemaker").add_client_error(
+        "describe_endpoint", "ValidationException", 'Could not find endpoint "arn:aws:x".'
+    )
+    assert describe("demo-staging") is None
+
+
+def test_other_errors_of_the_endpoint_are_not_swallowed(stub: Stub) -> None:
+    stub("sagemaker").add_client_error("describe_endpoint", "AccessDeniedException", "denied")
+    with pytest.raises(ClientError, match="denied"):
+        describe("demo-staging")
+
+
+def test_the_version_record_names_package_and_execution(stub: Stub) -> None:
+    stub("s3").add_response(
+        "put_object",
+        {},
+        {
+            "Bucket": "acme-data",
+            "Key": "runs/k/version.json",
+            "Body": b'{"execution_arn": "e", "model_package_arn": "m"}',
+            "ContentType": "application/json",
+        },
+    )
+    record_version("acme-data", "k", model_package_arn="m", execution_arn="e")
+
+
+def test_an_evaluation_that_was_not_written_is_named(stub: Stub) -> None:
+    stub("s3").add_client_error("get_object", "NoSuchKey", http_status_code=404)
+    with pytest.raises(EvaluationInvalid, match="s3://b/e/evaluation.json: the evaluation job"):
+        read_evaluation_file("s3://b/e/evaluation.json")
+
+
+def test_a_refusal_of_the_container_shows_its_words(stub: Stub) -> None:
+    stub("sagemaker_runtime").add_client_error(
+        "invoke_endpoint",
+        "ModelError",
+        http_status_code=424,
+        modeled_fields={
+            "OriginalStatusCode": 400,
+            "OriginalMessage": "line 3: expected 8 features, got 7",
+        },
+    )
+    with pytest.raises(ModelTestFailed, match="answered 400: line 3: expected 8 features, got 7"):
+        predict("demo-staging", "M,1\n", "text/csv")
