@@ -32,7 +32,7 @@ lint: setup .venv/.dev  ## ruff, mypy --strict, the arrows between packages, cfn
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy app.py stacks lambdas model_code data mlops local_account bench docs tests
-	PYTHONPATH=. $(BIN)/lint-imports --no-cache
+	PYTHONPATH=.:lambdas $(BIN)/lint-imports --no-cache
 	@for env in dev staging prod; do \
 	  echo "cfn-lint $$env"; \
 	  $(BIN)/python -m mlops.cdk synth --quiet -c env=$$env --output build/lint/$$env && \

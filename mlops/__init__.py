@@ -1,0 +1,1 @@
+"""Command line of the project: deploy it, feed it data, follow and inspect its runs."""

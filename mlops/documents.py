@@ -1,0 +1,116 @@
+"""Documents that a run writes to S3: the evaluation, and the rows to test a model with."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from mlops.errors import ResponseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlops.target import Target
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The metrics of a model and of its baseline on the held-out split."""
+
+    task: str
+    metric: str
+    label: str
+    metrics: dict[str, float]
+    baseline_name: str
+    baseline: dict[str, float]
+
+
+@dataclass(frozen=True)
+class ModelTest:
+    """Raw validation rows without the label, with their labels and the model's predictions."""
+
+    content_type: str
+    rows: list[str]
+    labels: list[float]
+    predictions: list[float]
+
+
+def read_evaluation(target: Target, uri: str) -> Evaluation:
+    """Read ``evaluation.json``.
+
+    Raises
+    ------
+    ResponseError
+        If the document lacks what its contract promises.
+    """
+    return parse_evaluation(_read_json(target, uri), uri)
+
+
+def read_model_test(target: Target, uri: str) -> ModelTest:
+    """Read ``model_test.json``; raises as `read_evaluation` does."""
+    document = _read_json(target, uri)
+    try:
+        return ModelTest(
+            content_type=str(document["content_type"]),
+            rows=[str(row) for row in document["rows"]],
+            labels=[float(each) for each in document["labels"]],
+            predictions=[float(each) for each in document["predictions"]],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unexpected(uri, error) from error
+
+
+def parse_evaluation(document: Mapping[str, Any], uri: str) -> Evaluation:
+    """Take the metrics out of an evaluation document, whatever its task."""
+    try:
+        task = str(document["task"])
+        measured = document[f"{task}_metrics"]
+        baseline = dict(document["baseline"])
+        return Evaluation(
+            task=task,
+            metric=str(document["metric"]),
+            label=str(document["label"]),
+            metrics={name: _finite(each["value"]) for name, each in measured.items()},
+            baseline_name=str(baseline.pop("name")),
+            baseline={name: _finite(value) for name, value in baseline.items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _unexpected(uri, error) from error
+
+
+def sibling(uri: str, name: str) -> str:
+    """Return the URI of another document in the same folder."""
+    return f"{uri.rsplit('/', 1)[0]}/{name}"
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value} is not a finite number")
+    return number
+
+
+def _read_json(target: Target, uri: str) -> dict[str, Any]:
+    from botocore.exceptions import ClientError
+
+    parts = urlsplit(uri)
+    try:
+        body = target.s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"]
+        document = json.loads(body.read())
+    except ClientError as error:
+        raise ResponseError(f"{uri} cannot be read: {error}. Was it deleted?") from error
+    except ValueError as error:
+        raise _unexpected(uri, error) from error
+    if not isinstance(document, dict):
+        raise _unexpected(uri, TypeError("the document is not an object"))
+    return document
+
+
+def _unexpected(uri: str, error: Exception) -> ResponseError:
+    return ResponseError(
+        f"{uri}: {type(error).__name__}: {error}; expected the document that the evaluation of "
+        "this project writes. Push the image again: `mlops image push`, and run once more."
+    )

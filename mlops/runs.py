@@ -1,0 +1,197 @@
+"""Executions of the training state machine: which there are, what they did, why one failed."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlops.errors import MissingError, ResponseError
+from mlops.history import History, Job, read_history
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
+
+    from mlops.target import Deployment, Target
+
+MANIFEST_NAME = "_MANIFEST.json"
+MAX_SEARCHED = 1000
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution, and what started it."""
+
+    name: str
+    execution_arn: str
+    dataset: str
+    manifest_version_id: str
+    status: str
+    outcome: str
+    started: datetime
+    stopped: datetime | None
+
+    @property
+    def short_name(self) -> str:
+        """Return enough of the name to find the run by: EventBridge makes names of two UUIDs."""
+        return (
+            self.name[:8] if re.fullmatch(r"[0-9a-f]{8}-[0-9a-f_-]{28,}", self.name) else self.name
+        )
+
+    @property
+    def seconds(self) -> float | None:
+        """Return the run's length, or None while it runs."""
+        return (self.stopped - self.started).total_seconds() if self.stopped else None
+
+
+def list_runs(deployment: Deployment, limit: int) -> list[Run]:
+    """Return the newest executions first."""
+    return [describe_run(deployment.target, arn) for arn in _execution_arns(deployment, limit)]
+
+
+def find_run(deployment: Deployment, reference: str | None) -> Run:
+    """Find a run by its ARN, its name or the beginning of its name; without, take the newest.
+
+    Raises
+    ------
+    MissingError
+        If there is no such run, or several begin so.
+    """
+    machine, target = deployment.state_machine_arn, deployment.target
+    if reference and reference.startswith("arn:"):
+        return describe_run(target, reference)
+    found = [arn for arn in _execution_arns(deployment) if _name(arn).startswith(reference or "")]
+    if not found:
+        raise MissingError(
+            f"no run {reference or 'yet'} in {machine}. See `mlops runs list`; "
+            "`mlops data publish FOLDER` starts one."
+        )
+    exact = [arn for arn in found if _name(arn) == reference]
+    if reference and not exact and len(found) > 1:
+        raise MissingError(
+            f"{len(found)} runs begin with {reference}: {', '.join(map(_name, found[:5]))}. "
+            "Give more of the name."
+        )
+    return describe_run(target, (exact or found)[0])
+
+
+def _execution_arns(deployment: Deployment, limit: int = MAX_SEARCHED) -> list[str]:
+    pages = deployment.target.stepfunctions.get_paginator("list_executions").paginate(
+        stateMachineArn=deployment.state_machine_arn, PaginationConfig={"MaxItems": limit}
+    )
+    listed = [each for page in pages for each in page["executions"]]
+    newest_first = sorted(listed, key=lambda each: each["startDate"], reverse=True)
+    return [each["executionArn"] for each in newest_first]
+
+
+def _name(execution_arn: str) -> str:
+    return execution_arn.rpartition(":")[2]
+
+
+def describe_run(target: Target, execution_arn: str) -> Run:
+    """Read one execution."""
+    described = target.stepfunctions.describe_execution(executionArn=execution_arn)
+    event_object = _document(described.get("input")).get("object", {})
+    return Run(
+        name=described["name"],
+        execution_arn=execution_arn,
+        dataset=str(event_object.get("key", "-")).removesuffix(f"/{MANIFEST_NAME}"),
+        manifest_version_id=str(event_object.get("version-id", "")),
+        status=described["status"],
+        outcome=_outcome(described),
+        started=described["startDate"],
+        stopped=described.get("stopDate"),
+    )
+
+
+def _outcome(described: DescribeExecutionOutputTypeDef) -> str:
+    if described["status"] != "SUCCEEDED":
+        return described.get("error", "") or "-"
+    run = _document(described.get("output")).get("run", {})
+    return str(run.get("status", "-")) if isinstance(run, dict) else "-"
+
+
+def _document(text: str | None) -> dict[str, Any]:
+    try:
+        document = json.loads(text or "{}")
+    except json.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def gate_limits(deployment: Deployment) -> dict[str, dict[str, float]]:
+    """Read the limits of the quality gate from the deployed state machine, by metric."""
+    described = deployment.target.stepfunctions.describe_state_machine(
+        stateMachineArn=deployment.state_machine_arn
+    )
+    states = _document(described["definition"]).get("States", {})
+    payload = states.get("ReadEvaluation", {}).get("Parameters", {}).get("Payload", {})
+    limits = payload.get("limits", {})
+    return limits if isinstance(limits, dict) else {}
+
+
+def execution_history(target: Target, execution_arn: str) -> History:
+    """Read what an execution has done so far."""
+    pages = target.stepfunctions.get_paginator("get_execution_history").paginate(
+        executionArn=execution_arn, includeExecutionData=True
+    )
+    return read_history(event for page in pages for event in page["events"])
+
+
+def watch(target: Target, execution_arn: str) -> Iterator[History]:
+    """Yield an execution's history again and again, the last one when it has ended."""
+    while True:
+        history = execution_history(target, execution_arn)
+        yield history
+        if history.status != "RUNNING":
+            return
+        time.sleep(target.poll_seconds)
+
+
+def wait_for_run(
+    deployment: Deployment, dataset: str, version_id: str, timeout_seconds: float = 60.0
+) -> Run:
+    """Wait for the execution that one upload of a data set's manifest started.
+
+    Raises
+    ------
+    ResponseError
+        If the upload starts nothing within `timeout_seconds`.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        for run in list_runs(deployment, limit=5):
+            if (run.dataset, run.manifest_version_id) == (dataset, version_id):
+                return run
+        time.sleep(deployment.target.poll_seconds)
+    raise ResponseError(
+        f"the upload of {dataset}/{MANIFEST_NAME} started no execution of "
+        f"{deployment.state_machine_arn} within {timeout_seconds:.0f} s. Check that the rule on "
+        "the bucket's Object Created events is enabled, and its dead-letter queue."
+    )
+
+
+def job_log(target: Target, job: Job, lines: int) -> list[str]:
+    """Return the last lines of a job's log, none where the job wrote none."""
+    logs = target.logs
+    try:
+        streams = logs.describe_log_streams(
+            logGroupName=job.log_group, logStreamNamePrefix=f"{job.name}/"
+        )["logStreams"]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    messages: list[str] = []
+    for stream in streams:
+        events = logs.get_log_events(
+            logGroupName=job.log_group,
+            logStreamName=stream["logStreamName"],
+            limit=lines,
+            startFromHead=False,
+        )["events"]
+        messages += [event["message"].rstrip() for event in events]
+    return messages[-lines:]

@@ -1,0 +1,187 @@
+"""Which account the commands talk to, and what is deployed in it.
+
+The account is whatever the AWS environment names, as for every AWS tool: variables, profile,
+endpoint. Nothing else here decides between the embedded account and AWS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mlops.errors import MissingError
+
+if TYPE_CHECKING:
+    from boto3 import Session
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+    from mlops.project import Project
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Target:
+    """An account in a region behind an endpoint, and clients for it."""
+
+    session: Session
+    account_id: str
+    region: str
+    endpoint_url: str
+    profile: str
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the endpoint is on this machine, so the account is the embedded one."""
+        return urlsplit(self.endpoint_url).hostname in _LOOPBACK
+
+    @property
+    def poll_seconds(self) -> float:
+        """Pause between two looks: AWS throttles, the embedded account is a process away."""
+        return 0.2 if self.embedded else 2.0
+
+    def __str__(self) -> str:
+        if self.embedded:
+            return f"embedded account {self.account_id} {self.region} {self.endpoint_url}"
+        return f"AWS account {self.account_id} region {self.region} profile {self.profile}"
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        """Client for CloudFormation."""
+        return self.session.client("cloudformation")
+
+    @cached_property
+    def ecr(self) -> ECRClient:
+        """Client for ECR."""
+        return self.session.client("ecr")
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        """Client for CloudWatch Logs."""
+        return self.session.client("logs")
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """Client for S3."""
+        return self.session.client("s3")
+
+    @cached_property
+    def sagemaker(self) -> SageMakerClient:
+        """Client for SageMaker."""
+        return self.session.client("sagemaker")
+
+    @cached_property
+    def sagemaker_runtime(self) -> SageMakerRuntimeClient:
+        """Client for SageMaker's endpoints."""
+        return self.session.client("sagemaker-runtime")
+
+    @cached_property
+    def stepfunctions(self) -> SFNClient:
+        """Client for Step Functions."""
+        return self.session.client("stepfunctions")
+
+    def stack_outputs(self, stack: str) -> dict[str, str] | None:
+        """Return a stack's outputs, or None where there is no such stack."""
+        from botocore.exceptions import ClientError
+
+        try:
+            described = self.cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+        return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+
+
+def find_target() -> Target:
+    """Ask the account that the AWS environment names who it is."""
+    from boto3 import Session
+    from botocore.config import Config
+
+    session = Session()
+    once = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+    sts = session.client("sts", config=once)
+    return Target(
+        session=session,
+        account_id=sts.get_caller_identity()["Account"],
+        region=sts.meta.region_name,
+        endpoint_url=sts.meta.endpoint_url,
+        profile=session.profile_name,
+    )
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The project's stacks of one environment in a target, known by their outputs alone."""
+
+    project: Project
+    env: str
+    target: Target
+
+    @cached_property
+    def _known(self) -> dict[str, dict[str, str]]:
+        return {}
+
+    @property
+    def bucket(self) -> str:
+        """Bucket of data and artifacts."""
+        return self._output("storage", "BucketName")
+
+    @property
+    def repository_name(self) -> str:
+        """ECR repository of the images."""
+        return self._output("storage", "RepositoryName")
+
+    @property
+    def repository_uri(self) -> str:
+        """Where the images are pushed to."""
+        return self._output("storage", "RepositoryUri")
+
+    @property
+    def model_package_group(self) -> str:
+        """Registry of the model's versions."""
+        return self._output("storage", "ModelPackageGroupName")
+
+    @property
+    def state_machine_arn(self) -> str:
+        """State machine that trains."""
+        return self._output("training", "StateMachineArn")
+
+    @property
+    def endpoint_name(self) -> str:
+        """The staging endpoint."""
+        return self._output("training", "StagingEndpointName")
+
+    def deployed(self, part: str) -> bool:
+        """Tell whether one of the stacks is in the target."""
+        return self.target.stack_outputs(self.project.stack(self.env, part)) is not None
+
+    def _output(self, part: str, key: str) -> str:
+        outputs = self._known.get(part) or self._outputs(part)
+        self._known[part] = outputs
+        try:
+            return outputs[key]
+        except KeyError as error:
+            stack = self.project.stack(self.env, part)
+            raise MissingError(
+                f"stack {stack} has no output {key}; expected the one that this project "
+                f"synthesizes. Deploy it again: `mlops deploy --env {self.env}`."
+            ) from error
+
+    def _outputs(self, part: str) -> dict[str, str]:
+        stack = self.project.stack(self.env, part)
+        outputs = self.target.stack_outputs(stack)
+        if outputs is None:
+            raise MissingError(
+                f"stack {stack} is not in {self.target}. "
+                f"Deploy it: `mlops deploy --env {self.env}`."
+            )
+        return outputs

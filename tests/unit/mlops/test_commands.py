@@ -1,0 +1,64 @@
+"""Commands print a table for people, or JSON alone on standard output."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from typer.testing import CliRunner
+
+from mlops import runs as run_module
+from mlops import versions as version_module
+from mlops.cli import app
+from mlops.commands import common
+from mlops.target import Target
+from tests.unit.mlops.factories import run, version
+
+LINE = "embedded account 123456789012 us-east-1 http://127.0.0.1:1"
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    class Named(SimpleNamespace):
+        def __str__(self) -> str:
+            return LINE
+
+    monkeypatch.setattr(common, "find_target", lambda: cast("Target", Named()))
+    monkeypatch.setattr(run_module, "list_runs", lambda deployment, limit: [run()])
+    monkeypatch.setattr(version_module, "list_versions", lambda *_: [version(1, 2.21)])
+    return CliRunner()
+
+
+@pytest.mark.parametrize(
+    ("command", "cell"), [("runs", "2d3f5a1f"), ("versions", "PendingManualApproval")]
+)
+def test_the_target_is_in_the_first_line(cli: CliRunner, command: str, cell: str) -> None:
+    result = cli.invoke(app, [command, "list"])
+    assert result.stdout.splitlines()[0] == LINE
+    assert cell in result.stdout
+
+
+@pytest.mark.parametrize("command", ["runs", "versions"])
+def test_json_is_alone_on_standard_output(cli: CliRunner, command: str) -> None:
+    result = cli.invoke(app, [command, "list", "--json"])
+    (document,) = json.loads(result.stdout)
+    assert document["dataset"] == "v1.0"
+    assert result.stderr == f"{LINE}\n"
+
+
+def test_an_empty_list_says_what_to_do(cli: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "list_runs", lambda deployment, limit: [])
+    assert "mlops data publish FOLDER" in cli.invoke(app, ["runs", "list"]).stdout
+
+
+def test_help_lists_every_group() -> None:
+    printed = CliRunner().invoke(app, ["--help"]).stdout
+    for name in ("doctor", "demo", "account", "deploy", "destroy", "data", "image", "runs"):
+        assert f" {name} " in printed
+
+
+def test_publishing_a_bad_name_uploads_nothing(cli: CliRunner, tmp_path: Path) -> None:
+    result = cli.invoke(app, ["data", "publish", str(tmp_path), "--version", "runs"])
+    assert result.exit_code == 1
+    assert "and not 'runs'" in result.stderr

@@ -1,0 +1,92 @@
+"""Programs that a command starts end with it, and their failures are told in one line."""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops.container_engine import build_command, find_engine, push_command
+from mlops.errors import ToolError
+from mlops.node import tool_environment
+from mlops.processes import Processes
+
+SLEEP = (
+    "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
+)
+
+
+def _python(processes: Processes, program: str) -> str:
+    return processes.run([sys.executable, "-c", program], cwd=Path(), env=os.environ)
+
+
+def test_output_is_returned() -> None:
+    with Processes() as processes:
+        assert _python(processes, "print('done')") == "done\n"
+
+
+def test_a_failure_tells_the_last_lines() -> None:
+    with Processes() as processes, pytest.raises(ToolError, match="ended with 3: one | two"):
+        _python(
+            processes, "import sys; print('one', 'two', sep='\\n', file=sys.stderr); sys.exit(3)"
+        )
+
+
+def test_nothing_outlives_the_block_and_nothing_starts_after_it() -> None:
+    failed: list[ToolError] = []
+
+    def work() -> None:
+        try:
+            _python(processes, SLEEP)
+        except ToolError as error:
+            failed.append(error)
+
+    processes = Processes()
+    thread = threading.Thread(target=work)
+    with processes:
+        thread.start()
+        while not processes.running:
+            time.sleep(0.01)
+        group = processes.running[0].pid
+    thread.join(10)
+    assert failed
+    with pytest.raises(ProcessLookupError):
+        os.killpg(group, 0)
+    with pytest.raises(ToolError, match="is not started"):
+        _python(processes, "print()")
+
+
+def test_tools_find_this_environment_first() -> None:
+    environment = tool_environment()
+    assert environment["PATH"].startswith(str(Path(sys.executable).parent))
+    assert environment["CDK_DISABLE_CLI_TELEMETRY"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("engine", "verb", "option"),
+    [
+        ("docker", "build", "--provenance=false"),
+        ("podman", "build", "--format"),
+        ("buildah", "bud", "--format"),
+    ],
+)
+def test_every_engine_builds_a_docker_image_for_amd64(engine: str, verb: str, option: str) -> None:
+    command = build_command(engine, "processing", "r:tag")
+    assert command[:4] == [engine, verb, "--platform", "linux/amd64"]
+    assert option in command
+    assert command[command.index("--target") + 1] == "processing"
+
+
+def test_only_docker_pushes_v2s2_of_its_own_accord() -> None:
+    assert push_command("docker", "r:tag") == ["docker", "push", "r:tag"]
+    assert push_command("podman", "r:tag") == ["podman", "push", "--format", "v2s2", "r:tag"]
+
+
+def test_without_an_engine_the_error_names_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolError, match="none of docker, podman, buildah is on PATH"):
+        find_engine()
