@@ -49,6 +49,7 @@ class Front:
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
         try:
             key_id = self._admit(environ)
             if match := _INVOCATIONS.match(environ["PATH_INFO"]):

@@ -5,6 +5,8 @@ from typing import Any
 from local_account.hooks.replace import replace
 from local_account.service import Account
 
+_TLS_VERSION = 1.3
+
 
 def is_known_access_key(account: Account, access_key_id: str) -> bool:
     """Tell whether an access key is the account's own, a user's or a role session's."""
@@ -38,8 +40,17 @@ def authorize_user(account: Account, access_key_id: str, action: str) -> None:
         )
 
 
+def _holds_over_tls(condition: dict[str, dict[str, Any]]) -> bool:
+    """Tell whether a condition holds for a request over TLS, which a loopback one stands for."""
+    secure = condition.get("Bool", {}).get("aws:SecureTransport", "true")
+    version_below = condition.get("NumericLessThan", {}).get("s3:TlsVersion", _TLS_VERSION + 1)
+    return str(secure).lower() == "true" and float(version_below) > _TLS_VERSION
+
+
 def install(account: Account) -> None:
     """Enforce the policies of IAM users; role sessions and the account's own key may do all."""
+
+    from moto.core.exceptions import AccessDeniedError, JsonRESTError
 
     def only_users(original: Any) -> Any:
         def check(self: Any, iam_request_class: type, resource: str = "*") -> None:
@@ -56,7 +67,12 @@ def install(account: Account) -> None:
                 headers=self.headers,
                 action=self._get_action(),
             )
-            request.check_action_permitted(resource)
+            try:
+                request.check_action_permitted(resource)
+            except AccessDeniedError as error:
+                if "X-Amz-Target" not in self.headers:
+                    raise
+                raise JsonRESTError("AccessDeniedException", error.message) from error
 
         return check
 
@@ -65,20 +81,16 @@ def install(account: Account) -> None:
         only_users,
     )
 
-    def without_transport_denies(original: Any) -> Any:
-        # moto takes a Deny whose Condition does not hold for one that does; the requests
-        # that reach a loopback account stand for TLS ones.
+    def as_if_over_tls(original: Any) -> Any:
+        # moto takes a Deny whose Condition does not hold for one that does
         def permitted(self: Any, *args: Any, **kwargs: Any) -> Any:
             from moto.iam.access_control import PermissionResult
 
-            statement = self._statement
-            secure = statement.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport")
-            if statement["Effect"] == "Deny" and str(secure).lower() == "false":
-                return PermissionResult.NEUTRAL
-            return original(self, *args, **kwargs)
+            denies_transport = self._statement["Effect"] == "Deny" and not _holds_over_tls(
+                self._statement.get("Condition", {})
+            )
+            return PermissionResult.NEUTRAL if denies_transport else original(self, *args, **kwargs)
 
         return permitted
 
-    replace(
-        "moto.iam.access_control:IAMPolicyStatement.is_action_permitted", without_transport_denies
-    )
+    replace("moto.iam.access_control:IAMPolicyStatement.is_action_permitted", as_if_over_tls)

@@ -195,6 +195,47 @@ def _roll_back(stack: Any, verb: str, before: set[str], why: str) -> None:
     stack._add_stack_event(stack.status)
 
 
+def _delete_stack(original: Any) -> Any:
+    """Delete a stack so that one that cannot be deleted stays, and says what is in the way."""
+
+    def delete(self: Any, name_or_stack_id: str) -> None:
+        named = [s for s in self.stacks.values() if name_or_stack_id in (s.stack_id, s.name)]
+        for stack in named:
+            exports = [export.name for export in stack.exports]
+            try:
+                stack.delete()
+            except Exception as error:  # noqa: BLE001 - whatever a resource raises fails its stack
+                stack.status, stack.status_reason = "DELETE_FAILED", str(error)
+                stack._add_stack_event(stack.status, resource_status_reason=str(error))
+                continue
+            for name in exports:
+                self.exports.pop(name, None)
+            self.deleted_stacks[stack.stack_id] = self.stacks.pop(stack.stack_id)
+
+    return delete
+
+
+def _delete_resource(account: Account) -> Callable[[Any], Any]:
+    """Report what happens to each resource of a stack that is deleted."""
+
+    def wrap(original: Any) -> Any:
+        def delete(self: Any, resource: Any, resource_json: dict[str, Any]) -> None:
+            kind, logical_id = resource_json["Type"], resource.logical_resource_id
+            _resource_event(self, logical_id, kind, "DELETE_IN_PROGRESS")
+            try:
+                if prepare := cloudformation.BEFORE_DELETE.get(kind):
+                    prepare(account, resource.physical_resource_id, resource_json["Properties"])
+                original(self, resource, resource_json)
+            except Exception as error:
+                _resource_event(self, logical_id, kind, "DELETE_FAILED", str(error)[:1024])
+                raise
+            _resource_event(self, logical_id, kind, "DELETE_COMPLETE")
+
+        return delete
+
+    return wrap
+
+
 def install(account: Account) -> None:
     """Make stacks that really create, fail and roll back."""
     models, parsing = "moto.cloudformation.models", "moto.cloudformation.parsing"
@@ -217,7 +258,9 @@ def install(account: Account) -> None:
     replace(f"{parsing}:parse_and_create_resource", _with_events("CREATE", account))
     replace(f"{parsing}:parse_and_update_resource", _with_events("UPDATE", account))
     replace(f"{parsing}:ResourceMap.build_resource_diff", _in_dependency_order)
+    replace(f"{parsing}:ResourceMap._delete_resource", _delete_resource(account))
     replace(f"{models}:CloudFormationBackend.execute_change_set", _execute_change_set)
+    replace(f"{models}:CloudFormationBackend.delete_stack", _delete_stack)
 
     def complete_bucket(original: Any) -> Any:
         def create(cls: Any, name: str, template: dict[str, Any], *args: Any, **kw: Any) -> Any:

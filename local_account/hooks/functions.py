@@ -1,5 +1,6 @@
 """Lambda: invocations run the function's own code; CloudWatch Logs: lines from anywhere."""
 
+import hashlib
 from typing import Any
 
 from local_account.hooks.replace import replace
@@ -28,7 +29,7 @@ def _function(function: Any) -> Function:
         version=str(function.version),
         handler=function.handler,
         code=function.code_bytes,
-        code_sha256=function.code_digest.partition(":")[2],
+        code_sha256=hashlib.sha256(function.code_bytes).hexdigest(),
         environment=tuple(sorted((function.environment_vars or {}).items())),
         memory_mb=int(function.memory_size),
         timeout_seconds=int(function.timeout),

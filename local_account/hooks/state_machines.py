@@ -30,6 +30,8 @@ def _sagemaker_task(account: Account) -> type:
     api = importlib.import_module("moto.stepfunctions.parser.api")
     names = f"{_ASL}.component.common.error_name"
     custom = importlib.import_module(f"{names}.custom_error_name")
+    states = importlib.import_module(f"{names}.states_error_name")
+    kinds = importlib.import_module(f"{names}.states_error_name_type")
     failure = importlib.import_module(f"{names}.failure_event")
     resource = importlib.import_module(f"{_TASKS}.service.resource")
     callback = importlib.import_module(f"{_TASKS}.service.state_task_service_callback")
@@ -66,12 +68,14 @@ def _sagemaker_task(account: Account) -> type:
 
         def _from_error(self, env: Any, ex: Exception) -> Any:
             if isinstance(ex, step_functions.JobFailed):
-                return self._failure(env, "States.TaskFailed", ex.cause)
+                name = states.StatesErrorName(kinds.StatesErrorNameType.StatesTaskFailed)
+                return self._failure(env, name, "States.TaskFailed", ex.cause)
             if isinstance(ex, ClientError):
-                return self._failure(env, *step_functions.error_of(ex))
+                error, cause = step_functions.error_of(ex)
+                return self._failure(env, custom.CustomErrorName(error), error, cause)
             return super()._from_error(env=env, ex=ex)
 
-        def _failure(self, env: Any, error: str, cause: str) -> Any:
+        def _failure(self, env: Any, name: Any, error: str, cause: str) -> Any:
             details = api.TaskFailedEventDetails(
                 error=error,
                 cause=cause,
@@ -80,7 +84,7 @@ def _sagemaker_task(account: Account) -> type:
             )
             return failure.FailureEvent(
                 env=env,
-                error_name=custom.CustomErrorName(error),
+                error_name=name,
                 event_type=api.HistoryEventType.TaskFailed,
                 event_details=detail.EventDetails(taskFailedEventDetails=details),
             )

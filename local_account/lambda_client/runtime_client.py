@@ -29,9 +29,11 @@ def _call(method: str, path: str, body: bytes | str | None = None) -> tuple[byte
         os._exit(0)  # the account is gone: no worker outlives it
 
 
-def next() -> tuple[bytes, Message]:
+def next() -> tuple[bytes, dict[str, str | int]]:
     """Wait for an invocation: its payload, and the headers that describe it."""
-    return _call("GET", "next")
+    body, headers = _call("GET", "next")
+    deadline = "Lambda-Runtime-Deadline-Ms"
+    return body, {**dict(headers.items()), deadline: int(headers[deadline])}
 
 
 def post_invocation_result(invoke_id: str, result: bytes, *_: str | None) -> None:

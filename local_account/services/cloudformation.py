@@ -118,6 +118,20 @@ UPDATES: Mapping[str, Callable[[Account, str, Properties], None]] = {
 }
 
 
+def empty_repository(account: Account, name: str, properties: Properties) -> None:
+    """Delete the images of a repository that may be deleted with them."""
+    ecr = account.client("ecr")
+    if _truth(properties.get("EmptyOnDelete")):
+        images = ecr.list_images(repositoryName=name)["imageIds"]
+        if images:
+            ecr.batch_delete_image(repositoryName=name, imageIds=images)
+
+
+BEFORE_DELETE: Mapping[str, Callable[[Account, str, Properties], None]] = {
+    "AWS::ECR::Repository": empty_repository,
+}
+
+
 def state_machine_definition(account: Account, properties: Properties) -> str:
     """Return the ASL of a state machine resource, wherever the template keeps it."""
     if location := properties.get("DefinitionS3Location"):

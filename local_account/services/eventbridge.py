@@ -86,14 +86,17 @@ class EventBus:
         for attempt in range(attempts + 1):
             try:
                 self._send(target, event)
-                return None
             except UnsupportedTarget as error:
-                return self._dead_letter(rule_arn, target, event, "SDK_CLIENT_ERROR", error, 0)
+                self._dead_letter(rule_arn, target, event, "SDK_CLIENT_ERROR", error, 0)
+                break
             except ClientError as error:
                 code = error.response["Error"]["Code"]
                 if code in _PERMANENT or attempt >= min(attempts, len(_RETRIED_SECONDS)):
-                    return self._dead_letter(rule_arn, target, event, code, error, attempt)
+                    self._dead_letter(rule_arn, target, event, code, error, attempt)
+                    break
                 time.sleep(_RETRIED_SECONDS[attempt])
+            else:
+                break
 
     def _send(self, target: Target, event: Event) -> None:
         arn = target["Arn"]

@@ -68,6 +68,11 @@ class _RuntimeApi(ThreadingHTTPServer):
         self.answer: Future[tuple[bytes, bool]] = Future()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def stop(self) -> None:
+        """Stop serving, which takes up to half a second."""
+        self.shutdown()
+        self.server_close()
+
     def settle(self, body: bytes, is_error: bool) -> None:
         """Answer the invocation under way; later answers to the same one are dropped."""
         if not self.answer.done():
@@ -167,8 +172,7 @@ class _Worker:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        self.api.shutdown()
-        self.api.server_close()
+        threading.Thread(target=self.api.stop, daemon=True).start()
 
 
 class LambdaRuntime:

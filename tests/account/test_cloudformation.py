@@ -1,0 +1,164 @@
+"""Stacks create what their templates say, fail when a resource fails, and say which."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import RunningAccount
+
+Template = dict[str, Any]
+QUEUE = {"Type": "AWS::SQS::Queue"}
+
+
+def _execute(account: RunningAccount, name: str, template: Template, kind: str = "CREATE") -> Any:
+    cloudformation = account.client("cloudformation")
+    change_set = cloudformation.create_change_set(
+        StackName=name,
+        ChangeSetName=f"change-{kind}",
+        ChangeSetType=kind,
+        TemplateBody=json.dumps(template),
+    )
+    cloudformation.execute_change_set(ChangeSetName=change_set["Id"])
+    cloudformation.delete_change_set(ChangeSetName=change_set["Id"])
+    return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+
+
+def _events(account: RunningAccount, name: str) -> list[tuple[str, str, str]]:
+    events = account.client("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
+    return [
+        (e["LogicalResourceId"], e["ResourceStatus"], e.get("ResourceStatusReason", ""))
+        for e in events
+    ]
+
+
+def test_a_bucket_gets_versioning_and_public_access_block(
+    account: RunningAccount,
+) -> None:
+    block = dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+    properties = {
+        "VersioningConfiguration": {"Status": "Enabled"},
+        "PublicAccessBlockConfiguration": block,
+    }
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": properties}
+    template = {"Resources": {"Data": bucket}, "Outputs": {"Name": {"Value": {"Ref": "Data"}}}}
+    stack = _execute(account, "a-bucket", template)
+    name, s3 = stack["Outputs"][0]["OutputValue"], account.client("s3")
+    assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
+    assert s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"] == block
+
+
+def test_a_resource_that_fails_fails_and_rolls_back_its_stack(account: RunningAccount) -> None:
+    policy = {
+        "Type": "AWS::S3::BucketPolicy",
+        "Properties": {"Bucket": "no-such-bucket", "PolicyDocument": {"Statement": []}},
+        "DependsOn": "Queue",
+    }
+    template = {"Resources": {"Policy": policy, "Queue": QUEUE}}
+    assert _execute(account, "failing", template)["StackStatus"] == "ROLLBACK_COMPLETE"
+    events = _events(account, "failing")
+    failed = [event for event in events if event[1] == "CREATE_FAILED"]
+    assert [event[0] for event in failed] == ["Policy"]
+    assert "bucket does not exist" in failed[0][2]
+    queues = account.client("sqs").list_queues(QueueNamePrefix="failing-").get("QueueUrls", [])
+    assert queues == []
+
+
+def test_a_resource_type_that_is_not_modelled_is_refused_by_name(account: RunningAccount) -> None:
+    template = {"Resources": {"App": {"Type": "AWS::SageMaker::Domain", "Properties": {}}}}
+    assert _execute(account, "unmodelled", template)["StackStatus"] == "ROLLBACK_COMPLETE"
+    assert any(
+        "AWS::SageMaker::Domain" in reason for _, _, reason in _events(account, "unmodelled")
+    )
+
+
+def test_depends_on_orders_what_a_change_set_creates(account: RunningAccount) -> None:
+    resources = {"First": {**QUEUE, "DependsOn": ["Last"]}, "Last": QUEUE}
+    _execute(account, "ordered", {"Resources": resources})
+    created = [e[0] for e in reversed(_events(account, "ordered")) if e[1] == "CREATE_COMPLETE"]
+    assert created.index("Last") < created.index("First")
+
+
+def test_a_stack_imports_what_another_exports(account: RunningAccount) -> None:
+    export = {"Value": {"Fn::GetAtt": ["Queue", "Arn"]}, "Export": {"Name": "exported-queue"}}
+    _execute(account, "exporter", {"Resources": {"Queue": QUEUE}, "Outputs": {"Arn": export}})
+    imported = {"Value": {"Fn::ImportValue": "exported-queue"}}
+    template = {"Resources": {"Other": QUEUE}, "Outputs": {"Arn": imported}}
+    stack = _execute(account, "importer", template)
+    assert ":exporter-Queue-" in stack["Outputs"][0]["OutputValue"]
+
+
+def test_an_update_changes_a_log_group_in_place(account: RunningAccount) -> None:
+    def template(days: int) -> Template:
+        properties = {"LogGroupName": "/updated", "RetentionInDays": days}
+        return {"Resources": {"Log": {"Type": "AWS::Logs::LogGroup", "Properties": properties}}}
+
+    _execute(account, "updated", template(7))
+    assert _execute(account, "updated", template(30), "UPDATE")["StackStatus"] == "UPDATE_COMPLETE"
+    groups = account.client("logs").describe_log_groups(logGroupNamePrefix="/updated")["logGroups"]
+    assert [group["retentionInDays"] for group in groups] == [30]
+
+
+def test_a_deleted_stack_takes_its_resources_along(account: RunningAccount) -> None:
+    _execute(account, "deleted", {"Resources": {"Queue": QUEUE}})
+    account.client("cloudformation").delete_stack(StackName="deleted")
+    assert "QueueUrls" not in account.client("sqs").list_queues(QueueNamePrefix="deleted-")
+    with pytest.raises(ClientError):
+        account.client("cloudformation").describe_stacks(StackName="deleted")
+
+
+def test_a_stack_that_cannot_be_deleted_stays_and_says_why(account: RunningAccount) -> None:
+    group = {
+        "Type": "AWS::SageMaker::ModelPackageGroup",
+        "Properties": {"ModelPackageGroupName": "kept"},
+    }
+    _execute(account, "undeletable", {"Resources": {"Group": group}})
+    sagemaker, cloudformation = account.client("sagemaker"), account.client("cloudformation")
+    package = sagemaker.create_model_package(ModelPackageGroupName="kept")["ModelPackageArn"]
+    cloudformation.delete_stack(StackName="undeletable")
+    stack = cloudformation.describe_stacks(StackName="undeletable")["Stacks"][0]
+    assert stack["StackStatus"] == "DELETE_FAILED"
+    failed = [event for event in _events(account, "undeletable") if event[1] == "DELETE_FAILED"]
+    assert {event[0] for event in failed} == {"Group", "undeletable"}
+
+    sagemaker.delete_model_package(ModelPackageName=package)
+    cloudformation.delete_stack(StackName="undeletable")
+    with pytest.raises(ClientError):
+        cloudformation.describe_stacks(StackName="undeletable")
+
+
+def test_a_repository_that_may_be_emptied_is_deleted_with_its_images(
+    account: RunningAccount,
+) -> None:
+    properties = {"RepositoryName": "emptied", "EmptyOnDelete": True}
+    repository = {"Type": "AWS::ECR::Repository", "Properties": properties}
+    _execute(account, "repository", {"Resources": {"Images": repository}})
+    ecr = account.client("ecr")
+    upload = ecr.initiate_layer_upload(repositoryName="emptied")["uploadId"]
+    ecr.upload_layer_part(
+        repositoryName="emptied",
+        uploadId=upload,
+        partFirstByte=0,
+        partLastByte=1,
+        layerPartBlob=b"{}",
+    )
+    digest = f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
+    ecr.complete_layer_upload(repositoryName="emptied", uploadId=upload, layerDigests=[digest])
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": {
+            "digest": digest,
+            "size": 2,
+            "mediaType": "application/vnd.docker.container.image.v1+json",
+        },
+        "layers": [],
+    }
+    ecr.put_image(repositoryName="emptied", imageManifest=json.dumps(manifest), imageTag="one")
+    account.client("cloudformation").delete_stack(StackName="repository")
+    with pytest.raises(ClientError, match="RepositoryNotFound"):
+        ecr.describe_images(repositoryName="emptied")

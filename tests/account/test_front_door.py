@@ -1,0 +1,80 @@
+"""Only clients of this machine that hold the account's credentials come in."""
+
+import http.client
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import RunningAccount
+
+SIGNED = "AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/sts/aws4_request"
+
+
+def _request(account: RunningAccount, path: str = "/", **headers: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(account.url.removeprefix("http://"))
+    signed = SIGNED.format(account.contact["access_key_id"])
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request("GET", path, headers={"Authorization": signed, **given})
+    response = connection.getresponse()
+    return response.status, response.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "why"),
+    [
+        ("/", {"Host": "evil.example"}, "Host"),
+        ("/", {"Origin": "http://127.0.0.1"}, "Web pages"),
+        ("/moto-api/data.json", {}, "Web pages"),
+        ("/", {"Authorization": ""}, "not signed"),
+        ("/", {"Authorization": SIGNED.format("AKIANOBODYKNOWSTHIS0")}, "invalid"),
+    ],
+)
+def test_a_request_that_may_not_come_in_is_refused(
+    account: RunningAccount, path: str, headers: dict[str, str], why: str
+) -> None:
+    status, body = _request(account, path, **headers)
+    assert status == 403
+    assert why in json.loads(body)["message"]
+
+
+def test_a_request_with_the_accounts_key_comes_in(account: RunningAccount) -> None:
+    assert account.client("sts").get_caller_identity()["Account"] == account.contact["account_id"]
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "named"),
+    [
+        ("sagemaker", lambda client: client.list_apps(), "sagemaker:ListApps"),
+        ("cloudtrail", lambda client: client.lookup_events(), "lookup_events"),
+    ],
+)
+def test_an_api_that_is_not_modelled_is_refused_by_name(
+    account: RunningAccount, service: str, call: Any, named: str
+) -> None:
+    with pytest.raises(ClientError) as refused:
+        call(account.client(service))
+    assert refused.value.response["Error"]["Code"] == "UnsupportedOperation"
+    assert named in refused.value.response["Error"]["Message"]
+
+
+def test_a_user_can_do_only_what_its_policies_allow(account: RunningAccount) -> None:
+    s3, iam = account.client("s3"), account.client("iam")
+    s3.create_bucket(Bucket="front-door")
+    iam.create_user(UserName="uploader")
+    allowed = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::front-door/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_user_policy(UserName="uploader", PolicyName="put", PolicyDocument=document)
+    key = iam.create_access_key(UserName="uploader")["AccessKey"]
+    credentials = (key["AccessKeyId"], key["SecretAccessKey"])
+
+    account.client("s3", *credentials).put_object(Bucket="front-door", Key="a", Body=b"x")
+    for service, operation, parameters in (
+        ("s3", "get_object", {"Bucket": "front-door", "Key": "a"}),
+        ("stepfunctions", "list_state_machines", {}),
+        ("sagemaker", "list_models", {}),
+    ):
+        with pytest.raises(ClientError) as error:
+            getattr(account.client(service, *credentials), operation)(**parameters)
+        assert error.value.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException"}

@@ -1,0 +1,156 @@
+"""The pipeline as users deploy it: the CDK CLI into an embedded account, `mlops` for the rest."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, RunningAccount, start_account
+
+RUN_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A deployed pipeline: its outputs, and what tests do with it."""
+
+    account: RunningAccount
+    name: str
+    env: str
+    outputs: dict[str, str]
+    datasets: Path
+
+    def mlops(self, *arguments: str, folder: Path = ROOT) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "mlops", *arguments, "--env", self.env],
+            cwd=folder,
+            env={**self.account.environment, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def upload(self, folder: Path, version: str, environment: dict[str, str] | None = None) -> None:
+        """Upload a data set version with the AWS CLI: the files, then the manifest."""
+        bucket = f"s3://{self.outputs['BucketName']}/{version}"
+        aws = [str(Path(sys.executable).with_name("aws")), "s3", "cp", "--quiet"]
+        manifest = "_MANIFEST.json"
+        for command in (
+            [*aws, "--recursive", "--exclude", manifest, str(folder), bucket],
+            [*aws, str(folder / manifest), f"{bucket}/{manifest}"],
+        ):
+            done = subprocess.run(
+                command,
+                env=environment or self.account.environment,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            assert done.returncode == 0, done.stderr
+
+    def executions(self) -> list[str]:
+        client = self.account.client("stepfunctions")
+        answer = client.list_executions(stateMachineArn=self.outputs["StateMachineArn"])
+        return [execution["executionArn"] for execution in answer["executions"]]
+
+    def run(self, folder: Path, version: str, environment: Any = None) -> dict[str, Any]:
+        """Upload a data set version and wait for the execution that this starts to end."""
+        before = set(self.executions())
+        self.upload(folder, version, environment)
+        return self.wait(before)[0]
+
+    def wait(self, before: set[str], count: int = 1) -> list[dict[str, Any]]:
+        """Wait until `count` executions that are not in `before` have ended."""
+        client, deadline = self.account.client("stepfunctions"), time.monotonic() + RUN_SECONDS
+        while time.monotonic() < deadline:
+            started = [arn for arn in self.executions() if arn not in before]
+            ended = [client.describe_execution(executionArn=arn) for arn in started]
+            if len(ended) >= count and all(each["status"] != "RUNNING" for each in ended):
+                return ended
+            time.sleep(0.1)
+        raise AssertionError(f"{count} executions were expected to end: {self.account.log}")
+
+    def states(self, execution: dict[str, Any]) -> list[str]:
+        """Return the names of the states that an execution entered, in order."""
+        pages = self.account.client("stepfunctions").get_paginator("get_execution_history")
+        return [
+            event["stateEnteredEventDetails"]["name"]
+            for page in pages.paginate(executionArn=execution["executionArn"])
+            for event in page["events"]
+            if "stateEnteredEventDetails" in event
+        ]
+
+    def versions(self) -> list[dict[str, Any]]:
+        """Return the descriptions of the registered versions, oldest first."""
+        client = self.account.client("sagemaker")
+        listed = client.list_model_packages(
+            ModelPackageGroupName=self.outputs["ModelPackageGroupName"], SortOrder="Ascending"
+        )
+        return [
+            client.describe_model_package(ModelPackageName=each["ModelPackageArn"])
+            for each in listed["ModelPackageSummaryList"]
+        ]
+
+
+def deploy(account: RunningAccount, env: str, datasets: Path) -> Pipeline:
+    """Bootstrap, deploy and push the images, as the README says."""
+    target = f"aws://{account.contact['account_id']}/{account.contact['region']}"
+    account.run(sys.executable, "-m", "mlops.cdk", "bootstrap", target)
+    account.run("mlops", "deploy", "--yes", "--env", env)
+    stacks = account.client("cloudformation").describe_stacks()["Stacks"]
+    outputs = {
+        output["OutputKey"]: output["OutputValue"]
+        for stack in stacks
+        for output in stack.get("Outputs", [])
+    }
+    name = next(s["StackName"] for s in stacks if s["StackName"].endswith(f"-{env}-training"))
+    return Pipeline(account, name.removesuffix(f"-{env}-training"), env, outputs, datasets)
+
+
+def with_model_code(folder: Path, **replaced: str) -> Path:
+    """Copy the settings and the model code, with the given modules in other words."""
+    shutil.copy(ROOT / "mlops.toml", folder)
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "model_code", folder / "model_code", ignore=ignore)
+    for module, text in replaced.items():
+        (folder / "model_code" / f"{module}.py").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def datasets(tmp_path_factory: pytest.TempPathFactory, account: RunningAccount) -> Path:
+    """The data set versions of the default example."""
+    folder = tmp_path_factory.mktemp("datasets")
+    done = subprocess.run(
+        [sys.executable, "-m", "mlops", "data", "build", "--out", str(folder)],
+        cwd=ROOT,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pipeline(account: RunningAccount, datasets: Path) -> Pipeline:
+    """The pipeline of environment `dev`, with its images pushed."""
+    deployed = deploy(account, "dev", datasets)
+    deployed.mlops("image", "push")
+    return deployed
+
+
+@pytest.fixture(scope="session")
+def enforcing(tmp_path_factory: pytest.TempPathFactory, datasets: Path) -> Iterator[Pipeline]:
+    """The pipeline of environment `staging`, whose gate enforces, in an account of its own."""
+    with start_account(tmp_path_factory.mktemp("enforcing")) as running:
+        yield deploy(running, "staging", datasets)

@@ -1,0 +1,224 @@
+"""The deployed, unmodified state machine in an embedded account: what runs do, and why they end."""
+
+import hashlib
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Pipeline, with_model_code
+
+APPROVAL = "PendingManualApproval"
+FAILING_TRAINING = """
+import xgboost
+
+HYPERPARAMETERS = ()
+
+
+def fit(features, label, feature_names, hyperparameters) -> xgboost.Booster:
+    raise ValueError("the learning rate fell off the bench")
+"""
+
+
+def _changed_version(datasets: Path, folder: Path, version: str, line: str) -> Path:
+    """Copy a version with one more training row, and a manifest that knows it."""
+    shutil.copytree(datasets / version, folder)
+    manifest = json.loads((folder / "_MANIFEST.json").read_text())
+    entry = next(each for each in manifest["files"] if each["key"].startswith("train/"))
+    file = folder / entry["key"]
+    file.write_text(file.read_text() + line)
+    entry |= {
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "size": file.stat().st_size,
+    }
+    manifest["version"] = folder.name
+    (folder / "_MANIFEST.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_an_upload_by_a_principal_that_may_only_put_objects_trains_registers_and_serves(
+    pipeline: Pipeline,
+) -> None:
+    iam, bucket = pipeline.account.client("iam"), pipeline.outputs["BucketName"]
+    iam.create_user(UserName="data-publisher")
+    put = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [put]})
+    iam.put_user_policy(UserName="data-publisher", PolicyName="put", PolicyDocument=document)
+    key = iam.create_access_key(UserName="data-publisher")["AccessKey"]
+    publisher = {
+        **pipeline.account.environment,
+        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+    }
+
+    execution = pipeline.run(pipeline.datasets / "v1.0", "v1.0", publisher)
+
+    assert execution["status"] == "SUCCEEDED", execution.get("cause")
+    states = [state for state in pipeline.states(execution) if not state.startswith("Is")]
+    waits = ("WaitForEndpoint", "PauseBeforeNextLook")
+    assert [state for state in states if state not in waits] == [
+        "PrepareRun",
+        "ValidateDataset",
+        "TrainModel",
+        "EvaluateModel",
+        "ReadEvaluation",
+        "CheckQuality",
+        "RecordGatePassed",
+        "CreateModel",
+        "RegisterModelVersion",
+        "CreateEndpointConfig",
+        "FindEndpoint",
+        "CreateEndpoint",
+        "TestModel",
+        "RunSucceeded",
+    ]
+    version = pipeline.versions()[-1]
+    metadata = version["CustomerMetadataProperties"]
+    assert version["ModelApprovalStatus"] == APPROVAL
+    assert metadata["dataset_version"] == "v1.0"
+    assert metadata["execution_arn"] == execution["executionArn"]
+    assert metadata["gate"] == "passed"
+    assert float(metadata["rmse"]) <= 2.35
+    assert "@sha256:" in version["InferenceSpecification"]["Containers"][0]["Image"]
+
+
+def test_the_staging_endpoint_predicts_as_the_evaluation_did(pipeline: Pipeline) -> None:
+    version = pipeline.versions()[-1]
+    uri = version["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    test_key = key.replace("evaluation.json", "model_test.json")
+    test = json.loads(
+        pipeline.account.client("s3").get_object(Bucket=bucket, Key=test_key)["Body"].read()
+    )
+    answer = pipeline.account.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=pipeline.outputs["StagingEndpointName"],
+        ContentType="text/csv",
+        Body="\n".join(test["rows"][:50]),
+    )
+    predictions = [float(line) for line in answer["Body"].read().decode().split()]
+    assert predictions == pytest.approx(test["predictions"][:50], abs=1e-6)
+
+
+def test_the_same_manifest_again_trains_nothing(pipeline: Pipeline) -> None:
+    sagemaker = pipeline.account.client("sagemaker")
+    jobs = sagemaker.list_training_jobs()["TrainingJobSummaries"]
+    execution = pipeline.run(pipeline.datasets / "v1.0", "v1.0")
+    assert execution["status"] == "SUCCEEDED"
+    assert pipeline.states(execution) == ["PrepareRun", "IsDuplicate", "Duplicate"]
+    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == jobs
+
+
+def test_two_uploads_of_one_manifest_at_once_train_once(pipeline: Pipeline) -> None:
+    folder, before = pipeline.datasets / "v1.0-retrain", set(pipeline.executions())
+    versions = len(pipeline.versions())
+    pipeline.upload(folder, "v1.0-retrain")
+    pipeline.upload(folder, "v1.0-retrain")
+    ended = pipeline.wait(before, count=2)
+    assert [each["status"] for each in ended] == ["SUCCEEDED"] * 2
+    last_states = sorted(pipeline.states(each)[-1] for each in ended)
+    assert last_states == ["Duplicate", "RunSucceeded"]
+    assert len(pipeline.versions()) == versions + 1
+
+
+def test_with_the_rule_disabled_an_upload_starts_nothing(pipeline: Pipeline) -> None:
+    events, before = pipeline.account.client("events"), pipeline.executions()
+    rules = [rule["Name"] for rule in events.list_rules()["Rules"] if "Trigger" in rule["Name"]]
+    for rule in rules:
+        events.disable_rule(Name=rule)
+    try:
+        pipeline.upload(pipeline.datasets / "v1.1", "v1.1")
+        time.sleep(2)
+        assert pipeline.executions() == before
+    finally:
+        for rule in rules:
+            events.enable_rule(Name=rule)
+    assert rules
+
+
+def test_a_contract_violation_fails_the_run_with_file_line_and_column(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    line = "F,0.5,0.4,0.1,0.5,tasty,0.1,0.2,9\n"
+    folder = _changed_version(pipeline.datasets, tmp_path / "v2-bad", "v1.0", line)
+    jobs = pipeline.account.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
+    execution = pipeline.run(folder, "v2-bad")
+    rows = len((folder / "train/train.csv").read_text().splitlines())
+    assert (execution["status"], execution["error"]) == ("FAILED", "DatasetInvalid")
+    assert f"train/train.csv line {rows} column 6" in execution["cause"]
+    assert "found 'tasty'" in execution["cause"]
+    assert pipeline.account.client("sagemaker").list_training_jobs()["TrainingJobSummaries"] == jobs
+
+
+def test_a_file_that_is_not_as_its_manifest_says_fails_the_run_before_any_job(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    folder = _changed_version(pipeline.datasets, tmp_path / "v2-short", "v1.0", "")
+    (folder / "train/train.csv").write_text("truncated\n")
+    execution = pipeline.run(folder, "v2-short")
+    assert (execution["status"], execution["error"]) == ("FAILED", "DatasetInvalid")
+    assert "v2-short/train/train.csv" in execution["cause"]
+    assert "ValidateDataset" not in pipeline.states(execution)
+
+
+def test_a_training_job_that_fails_shows_its_cause_and_leaves_the_endpoint_serving(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    sagemaker, name = pipeline.account.client("sagemaker"), pipeline.outputs["StagingEndpointName"]
+    serving = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
+    versions = len(pipeline.versions())
+    pipeline.mlops("image", "push", folder=with_model_code(tmp_path, model=FAILING_TRAINING))
+
+    execution = pipeline.run(pipeline.datasets / "v1.0", "v1.0")
+
+    assert (execution["status"], execution["error"]) == ("FAILED", "TrainingJobFailed")
+    assert "the learning rate fell off the bench" in execution["cause"]
+    assert len(pipeline.versions()) == versions
+    endpoint = sagemaker.describe_endpoint(EndpointName=name)
+    assert (endpoint["EndpointStatus"], endpoint["EndpointConfigName"]) == ("InService", serving)
+
+
+def _random_model(folder: Path) -> Path:
+    return with_model_code(folder, app="from model_code import model_random as model\n")
+
+
+def test_in_report_mode_a_poor_model_is_registered_with_its_failed_gate(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    pipeline.mlops("image", "push", folder=_random_model(tmp_path))
+    execution = pipeline.run(pipeline.datasets / "v1.0", "v1.0")
+    assert execution["status"] == "SUCCEEDED", execution.get("cause")
+    assert "RecordGateFailed" in pipeline.states(execution)
+    version = pipeline.versions()[-1]
+    assert version["CustomerMetadataProperties"]["gate"] == "failed"
+    assert version["ModelApprovalStatus"] == APPROVAL
+
+
+def test_in_enforce_mode_a_poor_model_ends_the_run_before_anything_is_created(
+    enforcing: Pipeline, tmp_path: Path
+) -> None:
+    enforcing.mlops("image", "push", folder=_random_model(tmp_path))
+    execution = enforcing.run(enforcing.datasets / "v1.0", "v1.0")
+    assert (execution["status"], execution["error"]) == ("FAILED", "QualityGateFailed")
+    assert "rmse" in execution["cause"]
+    assert "2.35" in execution["cause"]
+    sagemaker = enforcing.account.client("sagemaker")
+    assert enforcing.versions() == []
+    assert sagemaker.list_models()["Models"] == []
+    assert sagemaker.list_endpoint_configs()["EndpointConfigs"] == []
+    assert sagemaker.list_endpoints()["Endpoints"] == []
+
+
+def test_an_upload_before_any_image_fails_with_what_to_do(
+    enforcing: Pipeline, tmp_path: Path
+) -> None:
+    ecr = enforcing.account.client("ecr")
+    repository = enforcing.outputs["RepositoryName"]
+    images = ecr.list_images(repositoryName=repository)["imageIds"]
+    if images:
+        ecr.batch_delete_image(repositoryName=repository, imageIds=images)
+    execution = enforcing.run(enforcing.datasets / "v1.1", "v1.1")
+    assert execution["status"] == "FAILED"
+    assert "image" in execution["cause"]
+    assert "TrainModel" not in enforcing.states(execution)

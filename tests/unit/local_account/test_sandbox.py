@@ -1,0 +1,200 @@
+"""A container's process: what it sees, how it ends, and that it never outlives its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from local_account.sandbox import Command, Isolation, Sandbox
+
+ROOT = Path(__file__).parents[3]
+SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
+WORKS: Isolation = Sandbox().isolation
+
+
+@pytest.fixture(params=["bwrap", "process"])
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    if request.param == "bwrap" and WORKS != "bwrap":
+        pytest.skip("bubblewrap does not work on this machine")
+    return Sandbox(request.param)
+
+
+@pytest.fixture
+def only_bwrap() -> Sandbox:
+    if WORKS != "bwrap":
+        pytest.skip("bubblewrap does not work on this machine")
+    return Sandbox("bwrap")
+
+
+def _command(folder: Path, script: str, network: bool = True) -> Command:
+    (folder / "program").mkdir(exist_ok=True)
+    (folder / "base" / "model").mkdir(parents=True, exist_ok=True)
+    (folder / "program" / "main.py").write_text(textwrap.dedent(script))
+    return Command(
+        arguments=["python", "/opt/program/main.py"],
+        environment={"GIVEN": "yes", "PATH": "/nowhere"},
+        virtual_environment=Path(sys.prefix),
+        program=folder / "program",
+        base=folder / "base",
+        log=folder / "container.log",
+        network=network,
+        read_only=("model",),
+    )
+
+
+def _run(sandbox: Sandbox, command: Command) -> tuple[int | None, str]:
+    status = sandbox.start(command).wait(20)
+    return status, command.log.read_text()
+
+
+def test_output_of_both_streams_and_exit_status(sandbox: Sandbox, tmp_path: Path) -> None:
+    script = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
+    status, log = _run(sandbox, _command(tmp_path, script))
+    assert (status, sorted(log.split())) == (3, ["err", "out"])
+
+
+def test_death_by_signal_is_128_plus_its_number(sandbox: Sandbox, tmp_path: Path) -> None:
+    mark = f"killed-{time.time_ns()}"
+    command = _marked(_command(tmp_path, SLEEP), mark)
+    process = sandbox.start(command)
+    _until_logged(command, "ready")
+    (line,) = (line for line in _processes(mark) if line.split()[1] == "python")
+    os.kill(int(line.split()[0]), signal.SIGKILL)
+    assert process.wait(10) == 137
+
+
+def test_environment_is_clean(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_HOST", "1")
+    script = "import os, sys; print(sys.prefix, os.environ['GIVEN'], *os.environ)"
+    status, log = _run(sandbox, _command(tmp_path, script))
+    assert status == 0, log
+    assert log.startswith(f"{sys.prefix} yes ")
+    assert "SECRET_OF_THE_HOST" not in log
+
+
+def test_folders_are_found_and_written(sandbox: Sandbox, tmp_path: Path) -> None:
+    script = """
+        import os, pathlib
+        base = pathlib.Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+        (base / "made.txt").write_text(os.getcwd())
+    """
+    command = _command(tmp_path, script)
+    assert _run(sandbox, command)[0] == 0
+    cwd = (tmp_path / "base/made.txt").read_text()
+    expected = "/opt/program" if sandbox.isolation == "bwrap" else str(command.program)
+    assert cwd == expected
+
+
+def test_stop_asks_first(sandbox: Sandbox, tmp_path: Path) -> None:
+    script = """
+        import signal, sys, time
+        def end(*_):
+            print("asked", flush=True)
+            sys.exit(4)
+        signal.signal(signal.SIGTERM, end)
+        print("ready", flush=True)
+        time.sleep(60)
+    """
+    command = _command(tmp_path, script)
+    process = sandbox.start(command)
+    _until_logged(command, "ready")
+    assert process.stop(grace_seconds=10) == 4
+    assert "asked" in command.log.read_text()
+
+
+def test_stop_kills_what_does_not_end(sandbox: Sandbox, tmp_path: Path) -> None:
+    script = """
+        import signal, subprocess, time
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        child = subprocess.Popen(["sleep", "54321.5"])
+        print("ready", flush=True)
+        time.sleep(60)
+    """
+    command = _command(tmp_path, script)
+    process = sandbox.start(command)
+    _until_logged(command, "ready")
+    assert process.stop(grace_seconds=0.2) == 137
+    _until_gone("54321.5")
+
+
+def test_children_end_with_the_first_process(sandbox: Sandbox, tmp_path: Path) -> None:
+    script = "import subprocess; subprocess.Popen(['sleep', '65432.5'])"
+    assert _run(sandbox, _command(tmp_path, script))[0] == 0
+    _until_gone("65432.5")
+
+
+def test_nothing_outlives_a_killed_parent(sandbox: Sandbox, tmp_path: Path) -> None:
+    mark = f"orphan-{time.time_ns()}"
+    command = _marked(_command(tmp_path, SLEEP), mark)
+    parent = f"""
+        import time
+        from pathlib import Path, PosixPath
+        from local_account.sandbox import Command, Sandbox
+        Sandbox({sandbox.isolation!r}).start({command!r})
+        time.sleep(60)
+    """
+    started = subprocess.Popen([sys.executable, "-c", textwrap.dedent(parent)], cwd=ROOT)
+    _until_logged(command, "ready")
+    assert _processes(mark)
+    started.send_signal(signal.SIGKILL)
+    started.wait()
+    _until_gone(mark)
+
+
+def test_files_of_the_host_are_out_of_sight(only_bwrap: Sandbox, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    script = f"import os; print(os.path.exists({str(secret)!r}), os.path.exists('/etc/passwd'))"
+    assert _run(only_bwrap, _command(tmp_path, script)) == (0, "False False\n")
+
+
+def test_model_and_program_are_read_only(only_bwrap: Sandbox, tmp_path: Path) -> None:
+    script = """
+        for path in ("/opt/ml/model/x", "/opt/program/x", "/usr/x"):
+            try:
+                open(path, "w")
+            except OSError as error:
+                print(error.strerror)
+    """
+    expected = "Read-only file system\n" * 3
+    assert _run(only_bwrap, _command(tmp_path, script)) == (0, expected)
+
+
+def test_without_network_there_is_only_a_loopback_of_its_own(
+    only_bwrap: Sandbox, tmp_path: Path
+) -> None:
+    script = "import socket; print([name for _, name in socket.if_nameindex()])"
+    assert _run(only_bwrap, _command(tmp_path, script, network=False)) == (0, "['lo']\n")
+
+
+def _until_logged(command: Command, text: str) -> None:
+    deadline = time.monotonic() + 20
+    while not command.log.exists() or text not in command.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _until_gone(mark: str) -> None:
+    """Wait until no process has the mark in its command line."""
+    deadline = time.monotonic() + 10
+    while found := _processes(mark):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+
+
+def _processes(mark: str) -> list[str]:
+    command = ["ps", "-wweo", "pid=,args="]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [line for line in listing.splitlines() if mark in line]
+
+
+def _marked(command: Command, mark: str) -> Command:
+    return replace(command, arguments=[*command.arguments, mark])
