@@ -5,7 +5,7 @@ import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 InstanceType = Annotated[
     str, Field(pattern=r"^ml\.[a-z][a-z0-9]*(-[a-z0-9]+)?\.(medium|large|(\d+)?xlarge)$")
@@ -229,7 +230,9 @@ def _overrides(path: Path, tables: object) -> dict[str, dict[str, Any]]:
     try:
         return Environments.model_validate(tables).model_dump()
     except ValidationError as error:
-        raise SettingsError(f"{path.name}: {_first_problem(error, 'environments')}") from error
+        raise SettingsError(
+            f"{path.name}: {_first_problem(error, Environments, 'environments')}"
+        ) from error
 
 
 def _settings(
@@ -238,9 +241,9 @@ def _settings(
     try:
         return Settings.model_validate(_merge(tables, overrides))
     except ValidationError as error:
-        location = error.errors()[0]["loc"]
+        location = _problems(error)[0]["loc"]
         table = f"environments.{environment}" if _contains(overrides, location) else ""
-        raise SettingsError(f"{path.name}: {_first_problem(error, table)}") from error
+        raise SettingsError(f"{path.name}: {_first_problem(error, Settings, table)}") from error
 
 
 def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -265,10 +268,26 @@ def _contains(tables: object, location: tuple[int | str, ...]) -> bool:
 _PLAINER = {"extra_forbidden": "unknown name", "missing": "missing"}
 
 
-def _first_problem(error: ValidationError, table: str) -> str:
-    first, *others = error.errors(include_url=False, include_context=False)
+def _problems(error: ValidationError) -> list[ErrorDetails]:
+    """List what is wrong, unknown names first: a typo leaves a missing setting behind as well."""
+    found = error.errors(include_url=False, include_context=False)
+    return sorted(found, key=lambda problem: problem["type"] != "extra_forbidden")
+
+
+def _names(model: Any, table: tuple[int | str, ...]) -> list[str]:
+    """List the names that a table below a model may have."""
+    for part in table:
+        fields = getattr(model, "model_fields", None)
+        model = fields[part].annotation if fields else get_args(model)[-1]
+    return sorted(model.model_fields)
+
+
+def _first_problem(error: ValidationError, model: type[BaseModel], table: str) -> str:
+    first, *others = _problems(error)
     field = ".".join(str(part) for part in (table, *first["loc"]) if part)
     problem = _PLAINER.get(first["type"], first["msg"])
+    if first["type"] == "extra_forbidden":
+        problem += f"; expected one of {', '.join(_names(model, first['loc'][:-1]))}"
     found = "" if first["type"] == "missing" else f", found {first['input']!r}"
     more = f" (and {len(others)} more)" if others else ""
     return f"{field}: {problem}{found}{more}"

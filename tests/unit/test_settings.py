@@ -52,9 +52,9 @@ def test_settings_cannot_be_changed() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('name = "', 'nmae = "', "project.name: missing"),
+        ('name = "', 'nmae = "', "project.nmae: unknown name; expected one of name"),
         ('name = "', 'name = "Upper', "project.name: String should match pattern"),
-        ("instance_type", "instance_typ", "training.instance_type: missing"),
+        ("instance_type", "instance_typ", "training.instance_typ: unknown name; expected one of"),
         ("ml.m5.large", "ml.m5.lage", "training.instance_type: String should match pattern"),
         ("max_runtime_seconds = 3600", "max_runtime_seconds = 5", "greater than or equal to 60"),
         ("volume_size_gb = 10", 'volume_size_gb = "10"', "training.volume_size_gb: Input should"),
@@ -70,7 +70,7 @@ def test_settings_cannot_be_changed() -> None:
             "environments.dev.quality.mode: Input should be 'enforce' or 'report', found 'YES'",
         ),
         ("[environments.staging]", "[environments.stagin]", "environments.stagin: unknown name"),
-        ("[project]", "[projet]", "project: missing"),
+        ("[project]", "[projet]", "projet: unknown name; expected one of endpoint, project"),
         ("[project]", "[project", "not valid TOML"),
     ],
 )
