@@ -7,6 +7,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
+from xml.sax.saxutils import escape
 
 from local_account.hooks import authorization
 from local_account.service import Account, JsonService, ServiceError
@@ -60,7 +61,7 @@ class Front:
                 return self._call_moto(environ, start_response)
             return self._call(service, operation, key_id, environ, start_response)
         except ServiceError as error:
-            return _refuse(error, start_response)
+            return _refuse(error, environ, start_response)
 
     def _admit(self, environ: Environ) -> str:
         """Return the access key of a request, or refuse the request."""
@@ -133,10 +134,20 @@ def _body(environ: Environ) -> bytes:
     return gzip.decompress(body) if environ.get("HTTP_CONTENT_ENCODING") == "gzip" else body
 
 
-def _refuse(error: ServiceError, start_response: StartResponse) -> Iterable[bytes]:
-    body = json.dumps({"__type": error.code, "message": error.message}).encode()
-    headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-ErrorType", error.code)]
-    return _respond(error.status, headers, body, start_response)
+def _refuse(
+    error: ServiceError, environ: Environ, start_response: StartResponse
+) -> Iterable[bytes]:
+    """Word an error in the protocol of the service that was asked."""
+    form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+    if form or "/s3/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
+        code, message = escape(error.code), escape(error.message)
+        element = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        body = f"<ErrorResponse>{element}</ErrorResponse>" if form else element
+        headers = [("Content-Type", "text/xml")]
+    else:
+        body = json.dumps({"__type": error.code, "message": error.message})
+        headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", error.code)]
+    return _respond(error.status, headers, body.encode(), start_response)
 
 
 def _respond(

@@ -125,10 +125,13 @@ def check_sandbox() -> Finding:
 
 def check_engine() -> Finding:
     """Look for a container engine, which only AWS needs."""
-    for engine in ("docker", "podman", "buildah"):
-        if shutil.which(engine):
-            return Finding("container engine", OK, _first_line([engine, "--version"]))
-    return Finding("container engine", WARN, "none", "needed for `mlops image push` to AWS only")
+    remedy = "needed for `mlops image push` to AWS only"
+    for engine in filter(shutil.which, ("docker", "podman", "buildah")):
+        version = _first_line([engine, "--version"])
+        if subprocess.run([engine, "info"], capture_output=True, check=False).returncode == 0:
+            return Finding("container engine", OK, version)
+        return Finding("container engine", WARN, f"{version}, but no engine answers", remedy)
+    return Finding("container engine", WARN, "none", remedy)
 
 
 def check_port() -> Finding:

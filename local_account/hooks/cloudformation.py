@@ -210,6 +210,8 @@ def _delete_stack(original: Any) -> Any:
                 continue
             for name in exports:
                 self.exports.pop(name, None)
+            # its outputs refer to resources that are gone, and clients still ask how it ended
+            stack.output_map = type(stack.output_map)(stack.resource_map, {}, stack.stack_id)
             self.deleted_stacks[stack.stack_id] = self.stacks.pop(stack.stack_id)
 
     return delete

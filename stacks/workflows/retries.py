@@ -34,7 +34,9 @@ LAMBDA = [
         interval_seconds=1,
         max_delay_seconds=30,
         max_attempts=6,
-    )
+    ),
+    # FindEndpoint alone raises it: another run's deployment is under way, and ends by itself.
+    _retrier(["EndpointBusy"], interval_seconds=5, max_delay_seconds=60, max_attempts=20),
 ]
 
 SAGEMAKER = [

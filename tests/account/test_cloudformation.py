@@ -104,11 +104,15 @@ def test_an_update_changes_a_log_group_in_place(account: RunningAccount) -> None
 
 
 def test_a_deleted_stack_takes_its_resources_along(account: RunningAccount) -> None:
-    _execute(account, "deleted", {"Resources": {"Queue": QUEUE}})
-    account.client("cloudformation").delete_stack(StackName="deleted")
+    outputs = {"Arn": {"Value": {"Fn::GetAtt": ["Queue", "Arn"]}}}
+    stack = _execute(account, "deleted", {"Resources": {"Queue": QUEUE}, "Outputs": outputs})
+    cloudformation = account.client("cloudformation")
+    cloudformation.delete_stack(StackName="deleted")
+    gone = cloudformation.describe_stacks(StackName=stack["StackId"])["Stacks"][0]
+    assert gone["StackStatus"] == "DELETE_COMPLETE"
     assert "QueueUrls" not in account.client("sqs").list_queues(QueueNamePrefix="deleted-")
     with pytest.raises(ClientError):
-        account.client("cloudformation").describe_stacks(StackName="deleted")
+        cloudformation.describe_stacks(StackName="deleted")
 
 
 def test_a_stack_that_cannot_be_deleted_stays_and_says_why(account: RunningAccount) -> None:

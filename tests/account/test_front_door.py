@@ -59,6 +59,24 @@ def test_an_api_that_is_not_modelled_is_refused_by_name(
     assert named in refused.value.response["Error"]["Message"]
 
 
+@pytest.mark.parametrize("service", ["sts", "s3", "stepfunctions", "lambda", "sqs"])
+def test_a_refusal_is_worded_in_the_protocol_of_the_service(
+    account: RunningAccount, service: str
+) -> None:
+    calls = {
+        "sts": "get_caller_identity",
+        "s3": "list_buckets",
+        "stepfunctions": "list_state_machines",
+        "lambda": "list_functions",
+        "sqs": "list_queues",
+    }
+    stranger = account.client(service, "AKIANOBODYKNOWSTHIS0", "secret")
+    with pytest.raises(ClientError) as refused:
+        getattr(stranger, calls[service])()
+    assert refused.value.response["Error"]["Code"] == "InvalidClientTokenId"
+    assert "mlops account env" in refused.value.response["Error"]["Message"]
+
+
 def test_a_user_can_do_only_what_its_policies_allow(account: RunningAccount) -> None:
     s3, iam = account.client("s3"), account.client("iam")
     s3.create_bucket(Bucket="front-door")

@@ -222,3 +222,22 @@ def test_an_upload_before_any_image_fails_with_what_to_do(
     assert execution["status"] == "FAILED"
     assert "image" in execution["cause"]
     assert "TrainModel" not in enforcing.states(execution)
+
+
+def test_destroy_takes_everything_away_that_is_not_retained(pipeline: Pipeline) -> None:
+    """The last test of this pipeline: nothing of it is left."""
+    pipeline.mlops("destroy", "--yes")
+    client = pipeline.account.client
+    stacks = client("cloudformation").describe_stacks()["Stacks"]
+    assert [
+        stack["StackName"] for stack in stacks if f"-{pipeline.env}-" in stack["StackName"]
+    ] == []
+    sagemaker = client("sagemaker")
+    assert sagemaker.list_endpoints()["Endpoints"] == []
+    assert sagemaker.list_endpoint_configs()["EndpointConfigs"] == []
+    assert sagemaker.list_models()["Models"] == []
+    buckets = [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]]
+    assert pipeline.outputs["BucketName"] not in buckets
+    repositories = client("ecr").describe_repositories()["repositories"]
+    assert pipeline.outputs["RepositoryName"] not in [r["repositoryName"] for r in repositories]
+    assert client("lambda").list_functions()["Functions"] == []

@@ -22,6 +22,7 @@ WHAT_IS_RETRIED = {
         "Lambda.SdkClientException",
         "Lambda.ClientExecutionTimeoutException",
         "Lambda.TooManyRequestsException",
+        "EndpointBusy",
     },
     "sagemaker": {
         "SageMaker.AmazonSageMakerException",
@@ -138,7 +139,7 @@ def test_only_transient_named_errors_are_retried_and_not_for_ever(machine: Assem
         assert set(retried) == WHAT_IS_RETRIED[service], name
         for retrier in state["Retry"]:
             assert retrier["JitterStrategy"] == "FULL"
-            assert 0 < retrier["MaxAttempts"] <= 6
+            assert 0 < retrier["MaxAttempts"] <= (20 if "EndpointBusy" in retried else 6)
             assert retrier["IntervalSeconds"] < retrier["MaxDelaySeconds"] <= 300
 
 
