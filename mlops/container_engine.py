@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -36,17 +37,36 @@ def find_engine() -> str:
     )
 
 
-def build_and_push(deployment: Deployment, engine: str, targets: Mapping[str, str]) -> None:
+def pinned(base_image: str) -> str:
+    """Return the base image if it is named by its digest.
+
+    Raises
+    ------
+    ToolError
+        If it is not, because a tag may be another image tomorrow.
+    """
+    if re.search(r"@sha256:[0-9a-f]{64}$", base_image):
+        return base_image
+    raise ToolError(
+        f"--base-image is {base_image or 'absent'!r}; expected an image by digest. Give one that "
+        "holds Debian with Python 3.11 or newer, such as python:3.12-slim@sha256:<digest>."
+    )
+
+
+def build_and_push(
+    deployment: Deployment, engine: str, base_image: str, targets: Mapping[str, str]
+) -> None:
     """Build each target of the Dockerfile and push it; `targets` maps the target to its tag."""
     context = deployment.project.root
     for target, tag in targets.items():
-        _run(build_command(engine, target, f"{deployment.repository_uri}:{tag}"), cwd=str(context))
+        reference = f"{deployment.repository_uri}:{tag}"
+        _run(build_command(engine, target, base_image, reference), cwd=str(context))
     _log_in(deployment, engine)
     for tag in targets.values():
         _run(push_command(engine, f"{deployment.repository_uri}:{tag}"))
 
 
-def build_command(engine: str, target: str, reference: str) -> list[str]:
+def build_command(engine: str, target: str, base_image: str, reference: str) -> list[str]:
     """Return the command that builds one target as a Docker v2 schema 2 image.
 
     SageMaker hosting may refuse OCI manifests, which every engine writes unless told otherwise.
@@ -59,6 +79,7 @@ def build_command(engine: str, target: str, reference: str) -> list[str]:
     verb = "bud" if engine == "buildah" else "build"
     file = f"{PACKAGE}/{DOCKERFILE}"
     options = ["--platform", PLATFORM, "--target", target, *formats[engine]]
+    options += ["--build-arg", f"BASE_IMAGE={base_image}"]
     return [engine, verb, *options, "--file", file, "--tag", reference, PACKAGE]
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops.container_engine import build_command, find_engine, push_command
+from mlops.container_engine import build_command, find_engine, pinned, push_command
 from mlops.errors import ToolError
 from mlops.node import tool_environment
 from mlops.processes import Processes
 
+BASE_IMAGE = "registry.example/python@sha256:" + 64 * "0"
 SLEEP = (
     "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
 )
@@ -73,7 +74,8 @@ def test_tools_find_this_environment_first() -> None:
     ],
 )
 def test_every_engine_builds_a_docker_image_for_amd64(engine: str, verb: str, option: str) -> None:
-    command = build_command(engine, "processing", "r:tag")
+    command = build_command(engine, "processing", BASE_IMAGE, "r:tag")
+    assert f"BASE_IMAGE={BASE_IMAGE}" in command
     assert command[:4] == [engine, verb, "--platform", "linux/amd64"]
     assert option in command
     assert command[command.index("--target") + 1] == "processing"
@@ -90,3 +92,10 @@ def test_without_an_engine_the_error_names_what_to_install(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolError, match="none of docker, podman, buildah is on PATH"):
         find_engine()
+
+
+@pytest.mark.parametrize("moving", ["", "python:3.12-slim", "python@sha256:abc"])
+def test_a_base_image_that_is_not_named_by_its_digest_is_refused(moving: str) -> None:
+    with pytest.raises(ToolError, match="expected an image by digest"):
+        pinned(moving)
+    assert pinned(BASE_IMAGE) == BASE_IMAGE
