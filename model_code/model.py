@@ -1,4 +1,4 @@
-"""Gradient-boosted trees, tuned by repeated cross-validation (`bench/accuracy.py`)."""
+"""Gradient-boosted trees, their defaults tuned to the data; `bench/accuracy.py` measures them."""
 
 from collections.abc import Mapping, Sequence
 

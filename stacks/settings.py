@@ -139,12 +139,21 @@ class QualitySettings(Section):
     baseline: BaselineSettings
 
     @property
+    def _bound_name(self) -> str:
+        return f"{self.metric}_difference_lower_bound"
+
+    @model_validator(mode="after")
+    def _limits_the_bound_once(self) -> Self:
+        if self._bound_name in self.thresholds:
+            raise ValueError(f"limit {self._bound_name} by baseline.lower_bound_max alone")
+        return self
+
+    @property
     def limits(self) -> dict[str, dict[str, float]]:
         """Limits by the name that the evaluation reader gives the figure."""
-        bound = {"max": self.baseline.lower_bound_max}
         return {
             **{name: threshold.limits for name, threshold in self.thresholds.items()},
-            f"{self.metric}_difference_lower_bound": bound,
+            self._bound_name: {"max": self.baseline.lower_bound_max},
         }
 
 

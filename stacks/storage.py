@@ -63,7 +63,8 @@ class StorageStack(Stack):
                 conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
             )
         )
-        # Whoever may put objects may upload: to read them takes a grant on the key as well.
+        # Whoever may put objects may upload them in one part: to read them, and to upload in
+        # several parts, takes kms:Decrypt as well.
         key.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="UploadsThroughS3",

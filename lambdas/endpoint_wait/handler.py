@@ -25,14 +25,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request = parse_request(EndpointWaitRequest, event)
     name = environment.endpoint_name
     description = describe(name)
-    now = int(time.time())
+    config, now = request.endpoint_config_name, int(time.time())
     if request.endpoint is None:
-        endpoint = first_look(name, description, now)
+        endpoint = first_look(name, description, endpoint_config_name=config, now=now)
     else:
         endpoint = next_look(
             request.endpoint,
             description,
-            endpoint_config_name=request.endpoint_config_name,
+            endpoint_config_name=config,
             now=now,
             timeout_seconds=environment.endpoint_timeout_seconds,
         )

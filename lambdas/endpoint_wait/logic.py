@@ -9,8 +9,13 @@ CHANGING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack"})
 LONGEST_WAIT_SECONDS = 30
 
 
-def first_look(name: str, description: Description | None, now: int) -> Endpoint:
+def first_look(
+    name: str, description: Description | None, *, endpoint_config_name: str, now: int
+) -> Endpoint:
     """Decide between creating and updating.
+
+    The run's version is registered by now, so its run key would end as Duplicate: the way on is
+    to deploy the endpoint config that the run has made.
 
     Raises
     ------
@@ -22,13 +27,14 @@ def first_look(name: str, description: Description | None, now: int) -> Endpoint
     if description and description.status in CHANGING:
         raise EndpointBusy(
             f"Endpoint {name} is {description.status} with endpoint config "
-            f"{description.endpoint_config_name}. Start the run again once it is InService."
+            f"{description.endpoint_config_name}. Once it is InService, deploy this run's version: "
+            f"{_command('update', name, endpoint_config_name)}."
         )
     if description and description.status != IN_SERVICE:
         raise EndpointFailed(
             f"Endpoint {name} is {description.status}{_reason(description)} and cannot be "
-            f"updated. Delete it (aws sagemaker delete-endpoint --endpoint-name {name}) and start "
-            "the run again."
+            f"updated. Delete it (aws sagemaker delete-endpoint --endpoint-name {name}), then "
+            f"deploy this run's version: {_command('create', name, endpoint_config_name)}."
         )
     return Endpoint(
         name=name,
@@ -101,6 +107,13 @@ def _raise_if_lost(endpoint: Endpoint, description: Description, expected: str) 
             f"{description.endpoint_config_name}{_reason(description)}. Look at log group "
             f"/aws/sagemaker/Endpoints/{endpoint.name}; a failed endpoint can only be deleted."
         )
+
+
+def _command(verb: str, name: str, endpoint_config_name: str) -> str:
+    return (
+        f"aws sagemaker {verb}-endpoint --endpoint-name {name} "
+        f"--endpoint-config-name {endpoint_config_name}"
+    )
 
 
 def _reason(description: Description) -> str:

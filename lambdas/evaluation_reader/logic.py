@@ -47,9 +47,10 @@ def figures(file: EvaluationFile) -> dict[str, float]:
     found: dict[str, object] = {
         **file.metrics,
         **{f"baseline_{name}": value for name, value in file.baseline.items()},
-        compared: file.comparison.get(compared),
-        f"{compared}_lower_bound": file.comparison.get("lower_bound_95"),
     }
+    if compared in file.comparison:  # else the bound is that of another metric
+        found[compared] = file.comparison[compared]
+        found[f"{compared}_lower_bound"] = file.comparison.get("lower_bound_95")
     return {name: value for name, value in found.items() if is_finite_number(value)}
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 from shared.events import Request
 
@@ -21,8 +21,9 @@ def _number_of(metric: Any) -> Any:
     return metric.get("value") if isinstance(metric, dict) else metric
 
 
-# Whether a figure is finite is for the gate to say, so that it can name the figure.
-Figure = Annotated[float | None, BeforeValidator(_number_of)]
+# Whether a figure is finite is for the gate to say, so that it can name the figure. What is no
+# number, `true` or "2.0", is refused: read as a number it might pass.
+Figure = Annotated[Annotated[float, Strict()] | None, BeforeValidator(_number_of)]
 
 
 class ModelIdentity(BaseModel):

@@ -27,13 +27,15 @@ JOB_ERROR_OF = {
     "TrainModel": "TrainingJobFailed",
     "EvaluateModel": "EvaluationJobFailed",
 }
+# How the model code's error line begins if the data, not the code or the platform, is to blame.
+BLAMES_DATA = ("DataError: ", "JobInputError: ")
 ADVICE_FOR = {
     "SageMaker.ResourceLimitExceededException": "Ask AWS for a higher quota, or choose another "
     "instance type in the settings.",
     "SageMaker.ResourceInUseException": "A resource of this name exists: an earlier request may "
-    "have succeeded. Start the run again.",
+    "have succeeded. A new attempt takes new names.",
     "SageMaker.AmazonSageMakerException": "The request was refused or throttled to the end. "
-    "Correct what the message names, or start the run again later.",
+    "Correct what the message names, or wait.",
     "States.Timeout": "It did not end within the state's TimeoutSeconds. Look at its log, or raise "
     "max_runtime_seconds in the settings.",
 }
@@ -46,6 +48,7 @@ def explain(
     execution_arn: str,
     log_groups: Mapping[str, str],
     endpoint_name: str,
+    model_package_arn: str | None = None,
 ) -> Failure:
     """Name the error and say in one line what happened, where, and what to do."""
     document = _json_object(caught.cause)
@@ -62,7 +65,12 @@ def explain(
             state_id, log_groups, endpoint_name
         )
     found = found[:FOUND_LENGTH].rstrip(". ")
-    cause = f"{state_id}: {found}. {look} Execution {execution_arn}."
+    registered = (
+        f"{model_package_arn} is registered: starting the run again ends as Duplicate."
+        if model_package_arn
+        else ""
+    )
+    cause = f"{state_id}: {found}. {look} {registered} Execution {execution_arn}."
     return Failure(error=error[:ERROR_LENGTH], cause=_one_line(cause))
 
 
@@ -90,7 +98,7 @@ def _job(document: Document) -> Job | None:
 def _job_error(state_id: str, job: Job) -> str:
     if job.status == "Stopped":
         return f"{job.kind}JobStopped"
-    if state_id == "ValidateDataset" and job.exit_message:
+    if state_id == "ValidateDataset" and job.exit_message.startswith(BLAMES_DATA):
         return "DatasetInvalid"
     return JOB_ERROR_OF.get(state_id, f"{job.kind}JobFailed")
 

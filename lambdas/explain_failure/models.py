@@ -14,9 +14,16 @@ class CaughtError(Request):
     cause: Annotated[str, Field(alias="Cause")] = ""
 
 
-class ExecutionState(Request):
-    """The part of the execution's state that says what failed."""
+class RegisteredVersion(Request):
+    """What RegisterModelVersion left."""
 
+    model_package_arn: str
+
+
+class ExecutionState(Request):
+    """The part of the execution's state that says what failed, and how far the run had come."""
+
+    version: RegisteredVersion | None = None
     failed: Annotated[dict[str, CaughtError], Field(min_length=1)]
 
 

@@ -111,7 +111,8 @@ def compare(test: ModelTestFile, predictions: Numbers, tolerance: float) -> Mode
     Raises
     ------
     ModelTestFailed
-        If rows got lost, or a metric differs by more than `tolerance` of its size.
+        If rows got lost, or a metric differs by more than `tolerance` of its size, or of 1 where
+        it is smaller: r2 may be close to 0.
     """
     if len(predictions) != len(test.rows):
         raise ModelTestFailed(

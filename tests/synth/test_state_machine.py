@@ -7,10 +7,17 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore.model import ListShape, Shape, StringShape, StructureShape
+from pydantic import BaseModel
 
+from endpoint_wait.models import Endpoint, EndpointWaitRequest
 from evaluation_reader.logic import figures, is_within, summarize
-from evaluation_reader.models import EvaluationFile, Limits
-from tests.synth.assembly import Assembly
+from evaluation_reader.models import Evaluation, EvaluationFile, Limits, ReadEvaluationRequest
+from explain_failure.models import ExplainFailureRequest, Failure
+from model_registry.models import Gate, ModelVersion, RegisterRequest
+from model_test.models import ModelTestRequest, ModelTestResult
+from prepare_run.models import PrepareRunRequest, Run
+from stacks.settings import load_settings
+from tests.synth.assembly import ROOT, Assembly, of_type
 
 State = dict[str, Any]
 SAGEMAKER = re.compile(r"arn:aws:states:::sagemaker:(\w+?)(?:\.sync)?")
@@ -224,6 +231,126 @@ def test_every_lambda_task_invokes_one_of_the_stack_s_functions(machine: Assembl
     )
 
 
+MODELS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
+    "PrepareRun": (PrepareRunRequest, Run),
+    "ReadEvaluation": (ReadEvaluationRequest, Evaluation),
+    "RegisterModelVersion": (RegisterRequest, ModelVersion),
+    "FindEndpoint": (EndpointWaitRequest, Endpoint),
+    "WaitForEndpoint": (EndpointWaitRequest, Endpoint),
+    "TestModel": (ModelTestRequest, ModelTestResult),
+    "ExplainFailure": (ExplainFailureRequest, Failure),
+}
+
+
+def test_functions_get_what_they_read_and_all_they_return_is_kept(machine: Assembly) -> None:
+    """ResultSelector fails the execution, uncaught, where a field is missing."""
+    invoked = {n: s for n, s in tasks(machine.definition) if s["Resource"].endswith(":invoke")}
+    assert invoked.keys() == MODELS.keys()
+    for name, state in invoked.items():
+        request, result = MODELS[name]
+        given = {field.removesuffix(".$") for field in state["Parameters"]["Payload"]}
+        required = {n for n, field in request.model_fields.items() if field.is_required()}
+        assert required <= given <= request.model_fields.keys(), name
+        kept = {f"{field}.$": f"$.Payload.{field}" for field in result.model_fields}
+        assert state["ResultSelector"] == kept, name
+
+
+def test_a_state_waits_longer_than_the_function_that_it_invokes(machine: Assembly) -> None:
+    functions = of_type(machine.training, "AWS::Lambda::Function")
+    for name, state in tasks(machine.definition):
+        if state["Resource"].endswith(":invoke"):
+            invoked = state["Parameters"]["FunctionName"].rpartition(":")[2].removesuffix("Arn")
+            assert state["TimeoutSeconds"] > functions[invoked]["Timeout"], name
+
+
+PATHS = {
+    "ValidateDataset": {
+        "ProcessingJobName": "$.run.validation_job_name",
+        "AppSpecification.ImageUri": "$.run.image.training",
+        "ProcessingInputs.dataset": "$.run.dataset.uri",
+        "ProcessingOutputConfig.Outputs.validation": "$.run.validation_uri",
+    },
+    "TrainModel": {
+        "TrainingJobName": "$.run.name",
+        "AlgorithmSpecification.TrainingImage": "$.run.image.training",
+        "HyperParameters": "$.run.hyperparameters",
+        "InputDataConfig.train.ContentType": "$.run.dataset.content_type",
+        "InputDataConfig.train": "$.run.dataset.train_uri",
+        "InputDataConfig.validation.ContentType": "$.run.dataset.content_type",
+        "InputDataConfig.validation": "$.run.dataset.validation_uri",
+        "OutputDataConfig.S3OutputPath": "$.run.training_uri",
+    },
+    "EvaluateModel": {
+        "ProcessingJobName": "$.run.evaluation_job_name",
+        "AppSpecification.ImageUri": "$.run.image.processing",
+        "ProcessingInputs.model": "$.training.model_data_url",
+        "ProcessingInputs.train": "$.run.dataset.train_uri",
+        "ProcessingInputs.validation": "$.run.dataset.validation_uri",
+        "ProcessingOutputConfig.Outputs.evaluation": "$.run.evaluation_uri",
+    },
+    "CreateModel": {
+        "ModelName": "$.run.name",
+        "PrimaryContainer.Image": "$.run.image.training",
+        "PrimaryContainer.ModelDataUrl": "$.training.model_data_url",
+    },
+    "CreateEndpointConfig": {
+        "EndpointConfigName": "$.run.name",
+        "ProductionVariants.AllTraffic.ModelName": "$.run.name",
+    },
+    "CreateEndpoint": {"EndpointConfigName": "$.run.name"},
+    "UpdateEndpoint": {"EndpointConfigName": "$.run.name"},
+}
+# Names of list items, and the members between an item and the place of its data.
+ITEM_NAMES = ("InputName", "OutputName", "ChannelName", "VariantName")
+PLACES = re.compile(r"\.(S3Input|S3Output|DataSource\.S3DataSource)\.S3Uri$")
+
+
+def paths(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every parameter that comes from the execution's state; items of lists by their names."""
+    if isinstance(value, list):
+        for item in value:
+            if isinstance(item, dict):
+                name = next((item[key] for key in ITEM_NAMES if key in item), "")
+                yield from paths(item, f"{place}.{name}")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key.endswith(".$"):
+                yield PLACES.sub("", f"{place}.{key[:-2]}").removeprefix("."), item
+            else:
+                yield from paths(item, f"{place}.{key}")
+
+
+def test_requests_take_names_images_and_data_from_the_run(machine: Assembly) -> None:
+    found = {
+        name: dict(paths(state["Parameters"]))
+        for name, state in tasks(machine.definition)
+        if SAGEMAKER.fullmatch(state["Resource"])
+    }
+    assert found == PATHS
+
+
+def test_training_s_metrics_are_found_in_the_line_that_it_prints(machine: Assembly) -> None:
+    training = machine.definition["States"]["TrainModel"]["Parameters"]
+    line = "train-rmse=1.88311 validation-rmse=2.2e+00"
+    found = {
+        metric["Name"]: [float(value) for value in re.findall(metric["Regex"], line)]
+        for metric in training["AlgorithmSpecification"]["MetricDefinitions"]
+    }
+    assert found == {"train:rmse": [1.88311], "validation:rmse": [2.2]}
+
+
+def test_the_loop_pauses_as_long_as_the_function_says(machine: Assembly) -> None:
+    pause = machine.definition["States"]["PauseBeforeNextLook"]
+    assert pause["SecondsPath"] == "$.endpoint.wait_seconds"
+    assert pause["Next"] == "WaitForEndpoint"
+
+
+def test_the_model_test_s_tolerance_is_the_setting(machine: Assembly) -> None:
+    payload = machine.definition["States"]["TestModel"]["Parameters"]["Payload"]
+    settings = load_settings(ROOT / "mlops.toml", machine.environment)
+    assert payload["tolerance"] == settings.quality.model_test_tolerance
+
+
 def test_jobs_are_isolated_and_encrypted(machine: Assembly) -> None:
     states = machine.definition["States"]
     training = states["TrainModel"]["Parameters"]
@@ -235,6 +362,8 @@ def test_jobs_are_isolated_and_encrypted(machine: Assembly) -> None:
         assert job["NetworkConfig"]["EnableNetworkIsolation"] is True
         assert job["ProcessingOutputConfig"]["KmsKeyId"] == key
         assert job["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] == key
+        (output,) = job["ProcessingOutputConfig"]["Outputs"]
+        assert output["S3Output"]["S3UploadMode"] == "EndOfJob"
     assert states["CreateModel"]["Parameters"]["EnableNetworkIsolation"] is True
     assert states["CreateEndpointConfig"]["Parameters"]["KmsKeyId"] == key
 
@@ -310,6 +439,7 @@ def test_an_enforcing_gate_ends_the_run_before_anything_is_created(staging: Asse
 def test_a_reporting_gate_goes_on_with_the_failure_on_record(dev: Assembly) -> None:
     failed = dev.definition["States"]["RecordGateFailed"]
     assert failed["Parameters"]["verdict"] == "failed"
+    assert {name.removesuffix(".$") for name in failed["Parameters"]} == Gate.model_fields.keys()
     assert failed["Next"] == "CreateModel"
 
 

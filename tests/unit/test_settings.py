@@ -60,6 +60,11 @@ def test_settings_cannot_be_changed() -> None:
         ("volume_size_gb = 10", 'volume_size_gb = "10"', "training.volume_size_gb: Input should"),
         ("max = 2.35", "max = nan", "quality.thresholds.rmse.max: Input should be a finite"),
         ("max = 2.35", "maks = 2.35", "quality.thresholds.rmse.maks: unknown name"),
+        (
+            "rmse = { max = 2.35 }",
+            "rmse_difference_lower_bound = { max = -0.1 }",
+            "quality: Value error, limit rmse_difference_lower_bound by baseline.lower_bound_max",
+        ),
         ("{ max = 2.35 }", "{}", "quality.thresholds.rmse: Value error, expected at least one"),
         ("[training.hyperparameters]", "[training.hyperparameters]\neta = inf", "eta: Value error"),
         ("[training.hyperparameters]", "[training.hyperparameters]\neta = []", "eta: Value error"),

@@ -24,6 +24,10 @@ def endpoint(status: str = "Creating", wait_seconds: int = 1) -> Endpoint:
     )
 
 
+def find(now_described: Description | None) -> Endpoint:
+    return first_look("demo-staging", now_described, endpoint_config_name=CONFIG, now=1000)
+
+
 def look(before: Endpoint, now_described: Description | None, now: int = 1010) -> Endpoint:
     return next_look(
         before, now_described, endpoint_config_name=CONFIG, now=now, timeout_seconds=600
@@ -31,20 +35,24 @@ def look(before: Endpoint, now_described: Description | None, now: int = 1010) -
 
 
 def test_an_absent_endpoint_is_created_and_one_in_service_updated() -> None:
-    assert first_look("demo-staging", None, 1000).action == "Create"
-    assert first_look("demo-staging", described("InService", "old"), 1000).action == "Update"
+    assert find(None).action == "Create"
+    assert find(described("InService", "old")).action == "Update"
 
 
 @pytest.mark.parametrize("status", ["Creating", "Updating", "RollingBack", "SystemUpdating"])
 def test_another_deployment_under_way_is_busy(status: str) -> None:
-    with pytest.raises(EndpointBusy, match=f"is {status} with endpoint config old"):
-        first_look("demo-staging", described(status, "old"), 1000)
+    with pytest.raises(EndpointBusy, match=f"is {status} with endpoint config old") as caught:
+        find(described(status, "old"))
+    command = f"update-endpoint --endpoint-name demo-staging --endpoint-config-name {CONFIG}."
+    assert str(caught.value).endswith(command)
 
 
 @pytest.mark.parametrize("status", ["Failed", "OutOfService", "UpdateRollbackFailed", "Deleting"])
 def test_an_endpoint_that_cannot_be_updated_says_how_to_go_on(status: str) -> None:
-    with pytest.raises(EndpointFailed, match="no ping.*delete-endpoint --endpoint-name demo"):
-        first_look("demo-staging", described(status, "old", "no ping"), 1000)
+    with pytest.raises(EndpointFailed, match="no ping.*delete-endpoint --endpoint-name demo") as e:
+        find(described(status, "old", "no ping"))
+    command = f"create-endpoint --endpoint-name demo-staging --endpoint-config-name {CONFIG}."
+    assert str(e.value).endswith(command)
 
 
 def test_in_service_with_the_run_s_config_is_done() -> None:
@@ -62,7 +70,7 @@ def test_back_in_service_with_another_config_is_a_rollback() -> None:
 
 
 def test_a_read_that_lags_behind_the_request_is_not_yet() -> None:
-    first = first_look("demo-staging", described("InService", "old"), 1000)
+    first = find(described("InService", "old"))
     lagging = look(first, described("InService", "old"))
     assert lagging.status != "InService"
     assert look(lagging, None).status == "Absent"

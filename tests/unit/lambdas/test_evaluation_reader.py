@@ -59,6 +59,18 @@ def test_a_figure_that_is_no_finite_number_does_not_reach_the_gate(
     assert "r2 is missing or no finite number, expected above 0" in evaluation.summary
 
 
+@pytest.mark.parametrize("value", [True, "2.0"])
+def test_a_figure_that_only_reads_as_a_number_is_refused_by_name(event: Event, value: Any) -> None:
+    with pytest.raises(EvaluationInvalid, match=r"evaluation\.json: metrics\.rmse.*found"):
+        evaluate(changed(event("evaluation"), "rmse", value), "s3://b/e", LIMITS)
+
+
+def test_a_bound_of_another_metric_does_not_reach_the_gate(event: Event) -> None:
+    document = event("evaluation") | {"metric": "mae"}
+    metrics = evaluate(json.dumps(document).encode(), "s3://b/e", LIMITS).metrics
+    assert not [name for name in metrics if name.endswith("_lower_bound")]
+
+
 def test_a_missing_comparison_does_not_reach_the_gate(event: Event) -> None:
     document = event("evaluation") | {"comparison": {}}
     evaluation = evaluate(json.dumps(document).encode(), "s3://b/e", LIMITS)

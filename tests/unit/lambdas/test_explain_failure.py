@@ -44,6 +44,21 @@ def test_a_validation_job_that_says_nothing_is_not_blamed_on_the_data(event: Eve
     assert "AlgorithmError: See job logs" in failure.cause
 
 
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("JobInputError: train/t.csv is in _MANIFEST.json but", "DatasetInvalid"),
+        ("PlatformError: No space left on device", "ValidationJobFailed"),
+        ("ContractError: contract.toml: found schema 2", "ValidationJobFailed"),
+    ],
+)
+def test_only_errors_of_the_data_blame_the_data(event: Event, line: str, error: str) -> None:
+    document = event("processing_job_failed") | {"ExitMessage": line}
+    failure = explained("ValidateDataset", "States.TaskFailed", json.dumps(document))
+    assert failure.error == error
+    assert line in failure.cause
+
+
 def test_a_failed_training_job_shows_its_reason_and_log(event: Event) -> None:
     cause = json.dumps(event("training_job_failed"))
     failure = explained("TrainModel", "States.TaskFailed", cause)
@@ -85,7 +100,7 @@ def test_a_timeout_without_cause_names_the_state() -> None:
     ("error", "advice"),
     [
         ("SageMaker.ResourceLimitExceededException", "Ask AWS for a higher quota"),
-        ("SageMaker.ResourceInUseException", "Start the run again"),
+        ("SageMaker.ResourceInUseException", "A new attempt takes new names"),
         ("SageMaker.AmazonSageMakerException", "refused or throttled"),
     ],
 )

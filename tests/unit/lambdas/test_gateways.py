@@ -159,6 +159,12 @@ def test_an_evaluation_that_was_not_written_is_named(stub: Stub) -> None:
         read_evaluation_file("s3://b/e/evaluation.json")
 
 
+def test_an_endpoint_that_may_not_be_asked_is_no_failed_model_test(stub: Stub) -> None:
+    stub("sagemaker_runtime").add_client_error("invoke_endpoint", "AccessDeniedException", "no")
+    with pytest.raises(ClientError, match="no"):
+        predict("demo-staging", "M,1\n", "text/csv")
+
+
 def test_a_refusal_of_the_container_shows_its_words(stub: Stub) -> None:
     stub("sagemaker_runtime").add_client_error(
         "invoke_endpoint",

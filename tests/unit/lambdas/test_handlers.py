@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from botocore.response import StreamingBody
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from endpoint_wait.handler import handler as endpoint_wait
 from evaluation_reader.handler import handler as evaluation_reader
@@ -54,9 +54,8 @@ def test_prepare_run_claims_the_run_of_an_uploaded_manifest(
     ]
     s3 = stub("s3")
     s3.add_response("get_object", content({"schema": 1, "version": "v1.0", "files": files}))
-    for file in files:
-        listed = [{"Key": f"v1.0/{file['key']}", "Size": file["size"]}]
-        s3.add_response("list_objects_v2", {"Contents": listed})
+    listed = [{"Key": f"v1.0/{file['key']}", "Size": file["size"]} for file in files]
+    s3.add_response("list_objects_v2", {"Contents": listed})
     s3.add_response("list_objects_v2", {})
     s3.add_client_error("get_object", "NoSuchKey", http_status_code=404)
     s3.add_response("put_object", {})
@@ -94,7 +93,13 @@ def test_register_model_version_records_the_version(
     environment(BUCKET_NAME="b", MODEL_PACKAGE_GROUP_NAME="g", INSTANCE_TYPE="ml.m5.large")
     arn = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/g/3"
     stub("sagemaker").add_response("create_model_package", {"ModelPackageArn": arn})
-    stub("s3").add_response("put_object", {})
+    record = {
+        "Bucket": "b",
+        "Key": f"runs/{KEY}/version.json",
+        "Body": ANY,
+        "ContentType": "application/json",
+    }
+    stub("s3").add_response("put_object", {}, record)
     run = {
         "run_key": KEY,
         "attempt": 1,
@@ -174,9 +179,20 @@ def test_explain_failure_names_the_error(
         "Error": "States.TaskFailed",
         "Cause": json.dumps(event("training_job_failed")),
     }
-    state = {"run": {"name": "x"}, "failed": {"TrainModel": caught}}
+    state: dict[str, Any] = {"run": {"name": "x"}, "failed": {"TrainModel": caught}}
     failure = explain_failure({"execution_arn": "mine", "state": state}, context)
     assert failure["error"] == "TrainingJobFailed"
+    assert "Duplicate" not in failure["cause"]
+
+
+def test_a_failure_after_registration_says_that_the_run_cannot_be_repeated(
+    environment: SetEnvironment, context: SimpleNamespace
+) -> None:
+    environment(ENDPOINT_NAME="demo-staging", LOG_GROUPS="{}")
+    version = {"model_package_arn": "arn:package/3", "version": 3}
+    state = {"version": version, "failed": {"UpdateEndpoint": {"Error": "E", "Cause": "refused"}}}
+    cause = explain_failure({"execution_arn": "mine", "state": state}, context)["cause"]
+    assert "arn:package/3 is registered: starting the run again ends as Duplicate." in cause
 
 
 def test_a_malformed_event_is_a_named_error_that_names_the_field(

@@ -39,7 +39,12 @@ class MemoryGateway(RunGateway):
 
     def __init__(self) -> None:
         super().__init__(BUCKET, "demo-model")
-        self.objects = {"v1.0/train/t.csv": 10, "v1.0/validation/v.csv": 20}
+        self.objects = {
+            "v1.0/_MANIFEST.json": 300,
+            "v1.0/train/t.csv": 10,
+            "v1.0/validation/v.csv": 20,
+            "v1.0-other/train/t.csv": 1,
+        }
         self.asked_version_id: str | None = None
         self.claims: list[str] = []
         self.version_of: str | None = None
@@ -136,6 +141,16 @@ def test_a_missing_object_claims_nothing(
 ) -> None:
     del gateway.objects["v1.0/train/t.csv"]
     with pytest.raises(DatasetInvalid, match="in the manifest but not in the bucket"):
+        prepare_run(request_of, ENVIRONMENT, gateway)
+    assert gateway.claims == []
+
+
+@pytest.mark.parametrize("key", ["README.md", "train/", "validation/late.csv"])
+def test_an_object_anywhere_in_the_version_that_the_manifest_lacks_is_refused(
+    request_of: PrepareRunRequest, gateway: MemoryGateway, key: str
+) -> None:
+    gateway.objects[f"v1.0/{key}"] = 0
+    with pytest.raises(DatasetInvalid, match=f"/v1.0/{key}: in the bucket but not in the manifest"):
         prepare_run(request_of, ENVIRONMENT, gateway)
     assert gateway.claims == []
 

@@ -152,6 +152,16 @@ def test_the_newest_complete_pair_of_images_is_taken() -> None:
     )
 
 
+def test_a_pair_is_as_new_as_its_younger_image() -> None:
+    images = [
+        image("early", 1, "t1"),
+        image("late-p", 4, "t1-processing"),
+        image("between", 2, "t2"),
+        image("between-p", 3, "t2-processing"),
+    ]
+    assert logic.newest_pair(images, "host/model").processing == "host/model@sha256:late-p"
+
+
 def test_without_a_pair_there_is_nothing_to_train_with() -> None:
     with pytest.raises(ImageMissing, match="among 1 tags"):
         logic.newest_pair([image("alone", 5, "t3")], "host/model")

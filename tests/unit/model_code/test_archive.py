@@ -28,6 +28,14 @@ def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
     return member
 
 
+def sparse(name: str, real_size: int) -> tarfile.TarInfo:
+    """A member of no bytes that unpacks into as many zeros as it says."""
+    member = tarfile.TarInfo(name)
+    headers = {"size": real_size, "numblocks": 1, "map": "0,0"}
+    member.pax_headers = {f"GNU.sparse.{key}": str(value) for key, value in headers.items()}
+    return member
+
+
 @pytest.mark.parametrize("prefix", ["", "./"])
 def test_the_named_files_are_unpacked(tmp_path: Path, tar_gz: Pack, prefix: str) -> None:
     root = special("./", tarfile.DIRTYPE)
@@ -49,6 +57,7 @@ def test_the_named_files_are_unpacked(tmp_path: Path, tar_gz: Pack, prefix: str)
         (special("b", tarfile.FIFOTYPE), "found the member 'b'"),
         (special("b", tarfile.CHRTYPE), "found the member 'b'"),
         (special("sub", tarfile.DIRTYPE), "found the member 'sub'"),
+        (sparse("b", 10**6), "found the member 'b'"),
     ],
 )
 def test_any_other_member_is_refused(

@@ -8,12 +8,17 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
+import polars as pl
 import pytest
 
+from model_code.runtime.artifact import prediction_texts
 from model_code.runtime.contract import Contract
+from model_code.runtime.encode import encode, labels
 from model_code.runtime.errors import AlgorithmError, ArtifactError
 from model_code.runtime.evaluate import evaluate
 from model_code.runtime.metrics import regression_metrics
+from model_code.runtime.tables import read_split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +50,31 @@ def test_metrics_are_those_of_the_listed_predictions(finished_job: Job) -> None:
     )
     for name, value in regression_metrics(label, prediction).as_dict().items():
         assert report["regression_metrics"][name]["value"] == pytest.approx(value, rel=1e-12)
+
+
+def test_a_prediction_s_text_reads_back_as_the_same_float32() -> None:
+    values = np.array([0.1, 1 / 3, 10.092511, 1e-7, 2**24 + 2], dtype=np.float32)
+    read = np.array([float(text) for text in prediction_texts(values)], dtype=np.float32)
+    assert read.tolist() == values.tolist()
+
+
+def test_the_baseline_is_fitted_on_the_training_split_alone(
+    finished_job: Job, contract: Contract
+) -> None:
+    train, validation = (
+        read_split(contract, finished_job.paths.processing_input(split), split)
+        for split in ("train", "validation")
+    )
+
+    def design(table: pl.DataFrame) -> npt.NDArray[np.float64]:
+        features = encode(contract, table).astype(np.float64)
+        return np.column_stack([np.ones(len(features)), features])
+
+    weights, *_ = np.linalg.lstsq(design(train), labels(contract, train), rcond=None)
+    label = labels(contract, validation).astype(np.float64)
+    expected = regression_metrics(label, design(validation) @ weights).as_dict()
+    baseline = finished_job.report("evaluation", "evaluation.json")["baseline"]
+    assert {name: baseline[name] for name in expected} == pytest.approx(expected, rel=1e-4)
 
 
 def test_segments_cover_every_row_once(finished_job: Job) -> None:

@@ -37,6 +37,14 @@ def test_the_bootstrap_spread_of_rmse_agrees_with_theory() -> None:
     assert 0 < spread.r2 < 0.02
 
 
+def test_resamples_of_one_single_label_do_not_spoil_the_spread_of_r2() -> None:
+    label = np.array([9.0] * 19 + [10.0])
+    prediction = label + np.random.default_rng(1).normal(0, 0.1, len(label))
+    assert 0 < bootstrap(label, prediction, prediction).standard_deviation.r2 < 1
+    constant = np.full(20, 9.1)
+    assert math.isnan(bootstrap(constant, prediction, prediction).standard_deviation.r2)
+
+
 def test_a_worse_model_has_a_lower_bound_above_zero_and_a_better_one_below() -> None:
     label, good = sample(noise=1.0)
     _, bad = sample(noise=2.0)

@@ -82,6 +82,7 @@ def test_each_row_gets_one_line(application: Application) -> None:
     [
         [(b"content-type", b"text/csv; charset=utf-8")],
         [(b"content-type", b"Text/CSV"), (b"accept", b"application/json, */*;q=0.1")],
+        [(b"content-type", b"text/csv"), (b"accept", b"TEXT/CSV")],
         [CSV, (b"x-amzn-sagemaker-custom-attributes", b"anything")],
     ],
 )
