@@ -16,8 +16,9 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-_CREDENTIAL = re.compile(r"Credential=([^/]+)/")
-_INVOCATIONS = re.compile(r"^/endpoints/([^/]+)/invocations$")
+# signature version 4, or version 2, which SDKs still presign URLs with
+_CREDENTIAL = re.compile(r"(?:Credential|AWSAccessKeyId)=([^/&]+)")
+_ENDPOINT = re.compile(r"^/endpoints/([^/]+)/(.+)$")
 _STATUS_TEXT = {200: "OK", 400: "Bad Request", 403: "Forbidden", 424: "Failed Dependency"}
 
 
@@ -53,8 +54,12 @@ class Front:
         """Answer one request."""
         try:
             key_id = self._admit(environ)
-            if match := _INVOCATIONS.match(environ["PATH_INFO"]):
-                return self._invoke(match.group(1), key_id, environ, start_response)
+            scoped = "/sagemaker/aws4_request" in environ.get("HTTP_AUTHORIZATION", "")
+            if scoped and (match := _ENDPOINT.match(environ["PATH_INFO"])):
+                if match[2] != "invocations":
+                    message = f"The embedded account does not model {match[2]} of an endpoint."
+                    raise ServiceError("UnsupportedOperation", message, 501)
+                return self._invoke(match[1], key_id, environ, start_response)
             prefix, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")
             service = self._services.get(prefix)
             if service is None or not service.handles(operation):
@@ -104,7 +109,11 @@ class Front:
         start_response: StartResponse,
     ) -> Iterable[bytes]:
         self._authorize(key_id, f"{service.service_name}:{operation}")
-        parameters = json.loads(_body(environ) or b"{}")
+        try:
+            parameters = json.loads(_body(environ) or b"{}")
+        except ValueError as error:
+            message = f"The request's body is not JSON: {error}."
+            raise ServiceError("SerializationException", message) from error
         body = json.dumps(service.call(operation, parameters)).encode()
         headers = [("Content-Type", "application/x-amz-json-1.1")]
         return _respond(200, headers, body, start_response)

@@ -23,7 +23,7 @@ Isolation = Literal["bwrap", "process"]
 
 OPT_ML, OPT_PROGRAM = "/opt/ml", "/opt/program"
 # run "$@"; when the pipe on standard input ends, kill the group, `kill -9 0`
-_WATCHED = 'exec 3<&0 </dev/null; (read -r _ <&3; kill -9 0) & exec "$@" 3<&-'
+WATCHED = 'exec 3<&0 </dev/null; (read -r _ <&3; kill -9 0) & exec "$@" 3<&-'
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ssl", "/etc/ld.so.cache")
 _NETWORK = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
 
@@ -126,7 +126,7 @@ class Sandbox:
         command.log.parent.mkdir(parents=True, exist_ok=True)
         with command.log.open("ab") as log:
             popen = subprocess.Popen(
-                ["/bin/sh", "-c", _WATCHED, "container", *argv],
+                ["/bin/sh", "-c", WATCHED, "container", *argv],
                 cwd=command.program,
                 env=environment,
                 stdin=subprocess.PIPE,

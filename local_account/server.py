@@ -86,7 +86,9 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
     for close in (sagemaker.close, lambda_runtime.close, bus.close):
         closing.callback(close)
 
-    def backend(service: str) -> Any:
+    def backend(service: str | None) -> Any:
+        if service is None:
+            raise NotImplementedError("the service of this request")
         application = create_backend_app(service)
         application.config["PROPAGATE_EXCEPTIONS"] = True  # the front door words them
         return application

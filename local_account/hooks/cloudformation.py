@@ -156,13 +156,49 @@ def _in_dependency_order(original: Any) -> Any:
     return diff
 
 
+def _of_its_stack(original: Any) -> Any:
+    """Find a change set by its stack and name: moto takes any stack's that has the name."""
+    from moto.cloudformation.exceptions import CloudFormationError
+    from moto.core.responses import EmptyResult
+
+    def answer(self: Any) -> Any:
+        name, stack = self._get_param("ChangeSetName"), self._get_param("StackName")
+        found = [
+            change_set_id
+            for change_set_id, each in self.cloudformation_backend.change_sets.items()
+            if name in (change_set_id, each.change_set_name)
+            and stack in (None, each.stack_id, each.stack_name)
+        ]
+        if found:
+            self.params["ChangeSetName"] = found[-1]
+            return original(self)
+        if original.__name__ == "delete_change_set":
+            return EmptyResult()
+        message = f"ChangeSet [{name}] does not exist"
+        raise CloudFormationError("ChangeSetNotFoundException", message)
+
+    return answer
+
+
+def _or_previous_value(original: Any) -> Any:
+    """Look an SSM parameter up by its name; what an update keeps was looked up before."""
+
+    def look_up(self: Any, value: str, value_type: str) -> Any:
+        known = value in self.resolved_parameters.values()
+        return value if known else original(self, value, value_type)
+
+    return look_up
+
+
 def _execute_change_set(original: Any) -> Any:
     """Execute a change set so that a resource's failure fails and rolls back the stack."""
 
     def execute(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
         change_set = self.describe_change_set(change_set_name)
         stack, verb = change_set.stack, change_set.change_set_type
-        before = set(stack.resource_map._parsed_resources)
+        resources = stack.resource_map
+        before = set(resources._parsed_resources)
+        earlier = resources._template, resources._resource_json_map
         stack.status = f"{verb}_IN_PROGRESS"
         stack._add_stack_event(stack.status, resource_status_reason="User Initiated")
         stack.resource_map.cross_stack_resources = self.exports
@@ -177,6 +213,8 @@ def _execute_change_set(original: Any) -> Any:
             stack._add_stack_event(stack.status)
         except Exception as error:  # noqa: BLE001 - whatever a resource raises fails its stack
             _roll_back(stack, verb, before, str(error))
+            if verb == "UPDATE":  # what was not changed is still to be changed the next time
+                resources._template, resources._resource_json_map = earlier
 
     return execute
 
@@ -259,17 +297,23 @@ def install(account: Account) -> None:
     )
     replace(f"{parsing}:parse_and_create_resource", _with_events("CREATE", account))
     replace(f"{parsing}:parse_and_update_resource", _with_events("UPDATE", account))
+    replace(f"{parsing}:ResourceMap.parse_ssm_parameter", _or_previous_value)
     replace(f"{parsing}:ResourceMap.build_resource_diff", _in_dependency_order)
     replace(f"{parsing}:ResourceMap._delete_resource", _delete_resource(account))
+    for operation in ("describe_change_set", "execute_change_set", "delete_change_set"):
+        path = f"moto.cloudformation.responses:CloudFormationResponse.{operation}"
+        replace(path, _of_its_stack)
     replace(f"{models}:CloudFormationBackend.execute_change_set", _execute_change_set)
     replace(f"{models}:CloudFormationBackend.delete_stack", _delete_stack)
 
     def complete_bucket(original: Any) -> Any:
-        def create(cls: Any, name: str, template: dict[str, Any], *args: Any, **kw: Any) -> Any:
-            bucket = original.__func__(cls, name, template, *args, **kw)
+        def apply(cls: Any, *args: Any, **kw: Any) -> Any:
+            bucket = original.__func__(cls, *args, **kw)
+            template = kw.get("cloudformation_json") or args[1]
             cloudformation.complete_bucket(account, bucket.name, template.get("Properties", {}))
             return bucket
 
-        return classmethod(create)
+        return classmethod(apply)
 
-    replace("moto.s3.models:FakeBucket.create_from_cloudformation_json", complete_bucket)
+    for verb in ("create", "update"):
+        replace(f"moto.s3.models:FakeBucket.{verb}_from_cloudformation_json", complete_bucket)

@@ -60,12 +60,15 @@ def install(runtime: LambdaRuntime) -> None:
     replace("moto.awslambda.models:LambdaBackend.invoke", run)
 
     def with_log_group(original: Any) -> Any:
-        def create(cls: Any, name: str, template: dict[str, Any], *args: Any, **kw: Any) -> Any:
-            function = original.__func__(cls, name, template, *args, **kw)
+        def apply(cls: Any, *args: Any, **kw: Any) -> Any:
+            function = original.__func__(cls, *args, **kw)
+            template = kw.get("cloudformation_json") or args[1]
             logging = template["Properties"].get("LoggingConfig", {})
             function.logs_group_name = logging.get("LogGroup", function.logs_group_name)
             return function
 
-        return classmethod(create)
+        return classmethod(apply)
 
-    replace("moto.awslambda.models:LambdaFunction.create_from_cloudformation_json", with_log_group)
+    for verb in ("create", "update"):
+        path = f"moto.awslambda.models:LambdaFunction.{verb}_from_cloudformation_json"
+        replace(path, with_log_group)

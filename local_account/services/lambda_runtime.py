@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from local_account.native_packages import use_native_builds
+from local_account.sandbox import WATCHED
 from local_account.service import Account
 
 _RUNTIME_CLIENT = Path(__file__).parents[1] / "lambda_client"
+_MAX_LOG_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,10 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
 
 
 class _Worker:
-    """One process that has loaded a function and waits for its invocations."""
+    """One process that has loaded a function and waits for its invocations.
+
+    It and what it starts end with the account, even when that is killed.
+    """
 
     def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
         self.api = _RuntimeApi()
@@ -117,9 +122,10 @@ class _Worker:
         address = f"127.0.0.1:{self.api.server_address[1]}"
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                command,
+                ["/bin/sh", "-c", WATCHED, "function", *command],
                 cwd=environment["LAMBDA_TASK_ROOT"],
                 env={**environment, "AWS_LAMBDA_RUNTIME_API": address},
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -129,6 +135,8 @@ class _Worker:
 
     def _reap(self) -> None:
         status = self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()  # whatever it started ends with it
         self.api.settle(_error("Runtime.ExitError", f"Runtime exited with {status}"), True)
 
     @property
@@ -158,8 +166,11 @@ class _Worker:
     def _log(self, function: Function, request_id: str, started: float) -> str:
         with self.log_path.open("rb") as log:
             log.seek(self.log_offset)
-            text = log.read()
-        self.log_offset += len(text)
+            text = log.read(_MAX_LOG_BYTES)
+            self.log_offset += len(text)
+            if len(text) == _MAX_LOG_BYTES:
+                text += f"\nThe rest is left out: over {_MAX_LOG_BYTES} bytes.\n".encode()
+                self.log_offset = log.seek(0, os.SEEK_END)
         duration = (time.monotonic() - started) * 1000
         return (
             f"START RequestId: {request_id} Version: {function.version}\n"
@@ -200,6 +211,8 @@ class LambdaRuntime:
         if worker.alive:
             with self._lock:
                 self._idle[key].append(worker)
+        else:
+            self._forget(worker)
         self._write_log(function.log_group, worker.log_stream, invocation.log.splitlines())
         return invocation
 
@@ -218,6 +231,11 @@ class LambdaRuntime:
         with self._lock:
             self._workers.append(worker)
         return worker
+
+    def _forget(self, worker: _Worker) -> None:
+        worker.kill()
+        with self._lock, suppress(ValueError):
+            self._workers.remove(worker)
 
     def _task_root(self, function: Function) -> Path:
         """Unpack the code once per content, with native packages built for this machine."""
@@ -259,5 +277,5 @@ class LambdaRuntime:
     def close(self) -> None:
         """Stop every worker."""
         self._asynchronous.shutdown(wait=False, cancel_futures=True)
-        for worker in self._workers:
+        for worker in list(self._workers):
             worker.kill()

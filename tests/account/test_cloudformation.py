@@ -13,13 +13,16 @@ Template = dict[str, Any]
 QUEUE = {"Type": "AWS::SQS::Queue"}
 
 
-def _execute(account: RunningAccount, name: str, template: Template, kind: str = "CREATE") -> Any:
+def _execute(
+    account: RunningAccount, name: str, template: Template, kind: str = "CREATE", *parameters: Any
+) -> Any:
     cloudformation = account.client("cloudformation")
     change_set = cloudformation.create_change_set(
         StackName=name,
         ChangeSetName=f"change-{kind}",
         ChangeSetType=kind,
         TemplateBody=json.dumps(template),
+        Parameters=parameters,
     )
     cloudformation.execute_change_set(ChangeSetName=change_set["Id"])
     cloudformation.delete_change_set(ChangeSetName=change_set["Id"])
@@ -92,6 +95,33 @@ def test_a_stack_imports_what_another_exports(account: RunningAccount) -> None:
     assert ":exporter-Queue-" in stack["Outputs"][0]["OutputValue"]
 
 
+def test_a_change_set_is_found_by_its_stack_and_name(account: RunningAccount) -> None:
+    # the CDK CLI gives each stack's change set the same name, and waits for the old one to be gone
+    cloudformation = account.client("cloudformation")
+
+    def prepare(stack: str, kind: str, seconds: int) -> dict[str, str]:
+        queue = {**QUEUE, "Properties": {"QueueName": stack, "VisibilityTimeout": seconds}}
+        named = {"StackName": stack, "ChangeSetName": "same-name"}
+        cloudformation.delete_change_set(**named)
+        with pytest.raises(cloudformation.exceptions.ChangeSetNotFoundException):
+            cloudformation.describe_change_set(**named)
+        template = json.dumps({"Resources": {"Queue": queue}})
+        cloudformation.create_change_set(**named, ChangeSetType=kind, TemplateBody=template)
+        return named
+
+    for stack in ("first-of-two", "second-of-two"):
+        cloudformation.execute_change_set(**prepare(stack, "CREATE", 0))
+    named = prepare("first-of-two", "UPDATE", 7)
+    assert cloudformation.describe_change_set(**named)["StackName"] == "first-of-two"
+    cloudformation.execute_change_set(**named)
+    sqs, timeouts = account.client("sqs"), []
+    for stack in ("first-of-two", "second-of-two"):
+        url = sqs.get_queue_url(QueueName=stack)["QueueUrl"]
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
+        timeouts.append(answer["Attributes"]["VisibilityTimeout"])
+    assert timeouts == ["7", "0"]
+
+
 def test_an_update_changes_a_log_group_in_place(account: RunningAccount) -> None:
     def template(days: int) -> Template:
         properties = {"LogGroupName": "/updated", "RetentionInDays": days}
@@ -101,6 +131,54 @@ def test_an_update_changes_a_log_group_in_place(account: RunningAccount) -> None
     assert _execute(account, "updated", template(30), "UPDATE")["StackStatus"] == "UPDATE_COMPLETE"
     groups = account.client("logs").describe_log_groups(logGroupNamePrefix="/updated")["logGroups"]
     assert [group["retentionInDays"] for group in groups] == [30]
+
+
+def test_an_update_keeps_parameters_from_ssm_and_completes_buckets(
+    account: RunningAccount,
+) -> None:
+    account.client("ssm").put_parameter(Name="/kept/value", Value="30", Type="String")
+
+    def template(status: str) -> Template:
+        versioning = {"VersioningConfiguration": {"Status": status}}
+        return {
+            "Parameters": {
+                "Kept": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/kept/value"}
+            },
+            "Resources": {"Data": {"Type": "AWS::S3::Bucket", "Properties": versioning}},
+            "Outputs": {"Name": {"Value": {"Ref": "Data"}}, "Kept": {"Value": {"Ref": "Kept"}}},
+        }
+
+    kept = {"ParameterKey": "Kept", "UsePreviousValue": True}
+    _execute(account, "kept-parameter", template("Enabled"))
+    stack = _execute(account, "kept-parameter", template("Suspended"), "UPDATE", kept)
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+    assert (stack["StackStatus"], outputs["Kept"]) == ("UPDATE_COMPLETE", "30")
+    versioning = account.client("s3").get_bucket_versioning(Bucket=outputs["Name"])
+    assert versioning["Status"] == "Suspended"
+
+
+def test_an_update_that_failed_is_carried_out_when_it_is_tried_again(
+    account: RunningAccount,
+) -> None:
+    def template(days: int, bucket: str) -> Template:
+        log = {"LogGroupName": "/tried-again", "RetentionInDays": days}
+        policy = {"Bucket": bucket, "PolicyDocument": {"Version": "2012-10-17", "Statement": []}}
+        return {
+            "Resources": {
+                "Policy": {"Type": "AWS::S3::BucketPolicy", "Properties": policy},
+                "Log": {"Type": "AWS::Logs::LogGroup", "Properties": log},
+            }
+        }
+
+    account.client("s3").create_bucket(Bucket="tried-again-one")
+    _execute(account, "tried-again", template(7, "tried-again-one"))
+    wanted = template(30, "tried-again-two")
+    failed = _execute(account, "tried-again", wanted, "UPDATE")
+    assert failed["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="tried-again-two")
+    assert _execute(account, "tried-again", wanted, "UPDATE")["StackStatus"] == "UPDATE_COMPLETE"
+    assert json.loads(s3.get_bucket_policy(Bucket="tried-again-two")["Policy"])["Statement"] == []
 
 
 def test_a_deleted_stack_takes_its_resources_along(account: RunningAccount) -> None:

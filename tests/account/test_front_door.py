@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import urllib.request
 from typing import Any
 
 import pytest
@@ -48,6 +49,14 @@ def test_a_request_with_the_accounts_key_comes_in(account: RunningAccount) -> No
     [
         ("sagemaker", lambda client: client.list_apps(), "sagemaker:ListApps"),
         ("cloudtrail", lambda client: client.lookup_events(), "lookup_events"),
+        ("qbusiness", lambda client: client.list_applications(), "the service of this request"),
+        (
+            "sagemaker-runtime",
+            lambda client: client.invoke_endpoint_async(
+                EndpointName="any", InputLocation="s3://a/b"
+            ),
+            "async-invocations",
+        ),
     ],
 )
 def test_an_api_that_is_not_modelled_is_refused_by_name(
@@ -57,6 +66,29 @@ def test_an_api_that_is_not_modelled_is_refused_by_name(
         call(account.client(service))
     assert refused.value.response["Error"]["Code"] == "UnsupportedOperation"
     assert named in refused.value.response["Error"]["Message"]
+
+
+def test_a_body_that_is_not_json_is_refused(account: RunningAccount) -> None:
+    sagemaker = account.client("sagemaker")
+
+    def spoil(request: Any, **_: Any) -> None:
+        request.data = b"{spoilt"
+
+    sagemaker.meta.events.register("before-sign.sagemaker.ListModels", spoil)
+    with pytest.raises(ClientError) as refused:
+        sagemaker.list_models()
+    assert refused.value.response["Error"]["Code"] == "SerializationException"
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_a_presigned_url_comes_in(account: RunningAccount, version: str) -> None:
+    s3, signer = account.client("s3"), account.client("s3", signature_version=version)
+    where = {"Bucket": f"presigned-{version}", "Key": "a"}
+    s3.create_bucket(Bucket=where["Bucket"])
+    s3.put_object(**where, Body=b"content")
+    url = signer.generate_presigned_url("get_object", Params=where)
+    with urllib.request.urlopen(url) as answer:  # noqa: S310 - the account's own
+        assert answer.read() == b"content"
 
 
 @pytest.mark.parametrize("service", ["sts", "s3", "stepfunctions", "lambda", "sqs"])

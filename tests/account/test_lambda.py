@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import textwrap
 import time
 import zipfile
@@ -9,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import RunningAccount
+from tests.conftest import RunningAccount, start_account
 
 ROLE = "arn:aws:iam::123456789012:role/function"
 CODE = """
-    import os, time
+    import os, subprocess, time
 
     calls = 0
 
@@ -21,6 +22,10 @@ CODE = """
         global calls
         calls += 1
         print("handling", event)
+        if event.get("child"):
+            subprocess.Popen(["sleep", event["child"]])
+        if event.get("flood"):
+            print(("x" * 999 + "\\n") * event["flood"])
         if event.get("raise"):
             raise ValueError(event["raise"])
         if event.get("exit"):
@@ -108,6 +113,52 @@ def test_what_a_function_prints_is_in_its_log_group(account: RunningAccount, fun
     messages = [event["message"] for event in events]
     assert any("handling" in line and "in the log" in line for line in messages)
     assert any(line.startswith("REPORT RequestId") for line in messages)
+
+
+def test_a_flood_of_output_is_cut(account: RunningAccount) -> None:
+    function = _create(account, "flooding", CODE)
+    assert _invoke(account, function, flood=6000)[0] is None
+    logs, group = account.client("logs"), "/aws/lambda/flooding"
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+    messages = [event["message"] for page in pages for event in page["events"]]
+    assert any(line.startswith("The rest is left out: over ") for line in messages)
+    assert len(messages) < 5000
+    assert _invoke(account, function)[1]["calls"] == 2
+
+
+def test_what_a_function_started_ends_with_it_and_with_a_killed_account(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with start_account(tmp_path_factory.mktemp("killed-function")) as running:
+        running.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")
+        function = _create(running, "orphan", CODE)
+        running.client("lambda").update_function_configuration(FunctionName=function, Timeout=60)
+        assert _invoke(running, function, child="1234501", exit=True)[0] == "Unhandled"
+        _wait_until_gone("sleep 1234501")
+        running.client("lambda").invoke(
+            FunctionName=function,
+            InvocationType="Event",
+            Payload=b'{"child": "1234502", "sleep": 60}',
+        )
+        deadline = time.monotonic() + 10
+        while not _running("sleep 1234502") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert _running("sleep 1234502")
+        running.process.kill()
+        running.process.wait(10)
+    _wait_until_gone("sleep 1234502")
+
+
+def _running(command: str) -> bool:
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return command in listed.stdout.splitlines()
+
+
+def _wait_until_gone(command: str) -> None:
+    deadline = time.monotonic() + 10
+    while _running(command):
+        assert time.monotonic() < deadline, f"{command} still runs"
+        time.sleep(0.05)
 
 
 def test_an_event_invocation_does_not_wait(account: RunningAccount, function: str) -> None:

@@ -50,7 +50,7 @@ def test_sync_waits_for_the_job_and_returns_its_description(lab: Lab) -> None:  
 def test_a_job_that_fails_is_a_task_that_failed_with_its_description_as_cause(
     lab: Lab,  # noqa: F811
 ) -> None:
-    request = lab.training_request("fails", exit="3")
+    request = lab.training_request("fails-as-task", exit="3")
     execution = _execute(lab, "fails", {"Train": _task("createTrainingJob.sync", request)})
     assert (execution["status"], execution["error"]) == ("FAILED", "States.TaskFailed")
     cause = json.loads(execution["cause"])
