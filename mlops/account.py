@@ -110,7 +110,8 @@ class AccountFolder:
         account = self.running()
         if account is None:
             raise AccountError(
-                f"no embedded account runs in {self.project.home}. Start it: `mlops account start`."
+                f"no embedded account runs in {self.project.home}. "
+                "Start it: `.venv/bin/mlops account start`."
             )
         return account
 
@@ -211,7 +212,7 @@ class AccountFolder:
             file.close()
             raise AccountError(
                 f"an embedded account runs in {self.project.home} already. Use it, stop it with "
-                "`mlops account stop`, or set MLOPS_HOME to another folder."
+                "`.venv/bin/mlops account stop`, or set MLOPS_HOME to another folder."
             )
         shutil.rmtree(self.state, ignore_errors=True)
         self.state.mkdir(mode=0o700)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ENVIRONMENT_HINT = (
-    'for the embedded account run `eval "$(mlops account env)"`, '
+    'for the embedded account run `eval "$(.venv/bin/mlops account env)"`, '
     "for AWS set AWS_PROFILE or run `aws configure`"
 )
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
@@ -71,7 +71,7 @@ def _unreachable(error: BaseException) -> str:
     endpoint = str(getattr(error, "kwargs", {}).get("endpoint_url", "the endpoint")).rstrip("/")
     return (
         f"nothing answers at {endpoint}. If it is the embedded account, see "
-        f"`mlops account status`; otherwise check AWS_ENDPOINT_URL and the network."
+        f"`.venv/bin/mlops account status`; otherwise check AWS_ENDPOINT_URL and the network."
     )
 
 

@@ -56,7 +56,7 @@ class Cdk:
 
     def diff(self) -> list[str]:
         """Return the command that shows what a deployment would change."""
-        return self.command("diff", "--all", "--app", str(self.assembly), "--method", "template")
+        return self.command("diff", "--app", str(self.assembly), "--method", "template")
 
     def deploy(self) -> list[str]:
         """Return the command that deploys every stack."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from mlops.documents import ModelTest, read_model_test, sibling
 from mlops.errors import ResponseError
 from mlops.follow import follow, log_of_failure, require_success
 from mlops.images import push_images
+from mlops.node import CACHE
 from mlops.predictions import predict
 from mlops.processes import Processes
 from mlops.runs import MANIFEST_NAME, gate_limits, wait_for_run
@@ -163,7 +165,8 @@ class Demo:
         data_note: str,
     ) -> None:
         """Write the page with the plots."""
-        # matplotlib takes a second to import
+        # matplotlib takes a second to import, and keeps its caches where it is told first
+        os.environ.setdefault("MPLCONFIGDIR", str(CACHE / "matplotlib"))
         from mlops.report import Story, render_report
 
         story = Story(

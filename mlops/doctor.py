@@ -125,7 +125,7 @@ def check_sandbox() -> Finding:
 
 def check_engine() -> Finding:
     """Look for a container engine, which only AWS needs."""
-    remedy = "needed for `mlops image push` to AWS only"
+    remedy = "needed for `.venv/bin/mlops image push` to AWS only"
     for engine in filter(shutil.which, ("docker", "podman", "buildah")):
         version = _first_line([engine, "--version"])
         if subprocess.run([engine, "info"], capture_output=True, check=False).returncode == 0:
@@ -161,8 +161,10 @@ def check_account(project: Project) -> Finding:
         return Finding("embedded account", OK, f"runs at {account.url}, process {account.pid}")
     if folder.left_behind():
         found = "ended without cleaning up; its state is gone"
-        return Finding("embedded account", WARN, found, "`mlops account start` starts a new one")
-    return Finding("embedded account", OK, "does not run (`mlops account start`)")
+        return Finding(
+            "embedded account", WARN, found, "`.venv/bin/mlops account start` starts a new one"
+        )
+    return Finding("embedded account", OK, "does not run (`.venv/bin/mlops account start`)")
 
 
 def check_target(project: Project, env: str) -> Iterator[Finding]:
@@ -177,7 +179,9 @@ def check_target(project: Project, env: str) -> Iterator[Finding]:
         for part in ("storage", "training"):
             stack = project.stack(env, part)
             deployed = target.stack_outputs(stack) is not None
-            found, remedy = ("deployed", "") if deployed else ("not deployed", "`mlops deploy`")
+            found, remedy = (
+                ("deployed", "") if deployed else ("not deployed", "`.venv/bin/mlops deploy`")
+            )
             yield Finding(stack, OK if deployed else WARN, found, remedy)
     except (BotoCoreError, ClientError) as error:
         yield Finding("target", WARN, explain(error), "needed to deploy and to look at runs")

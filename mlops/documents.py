@@ -112,5 +112,5 @@ def _read_json(target: Target, uri: str) -> dict[str, Any]:
 def _unexpected(uri: str, error: Exception) -> ResponseError:
     return ResponseError(
         f"{uri}: {type(error).__name__}: {error}; expected the document that the evaluation of "
-        "this project writes. Push the image again: `mlops image push`, and run once more."
+        "this project writes. Push the image again (`.venv/bin/mlops image push`) and run again."
     )

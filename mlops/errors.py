@@ -63,7 +63,7 @@ def explain(error: BaseException) -> str:
         return one_line(f"{error.strerror or error}: {error.filename or 'no file named'}")
     return one_line(
         f"unexpected {type(error).__name__}: {error}. "
-        "Run again as `mlops --debug …` to see the traceback."
+        "Run again as `.venv/bin/mlops --debug …` to see the traceback."
     )
 
 

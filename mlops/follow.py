@@ -126,5 +126,6 @@ def require_success(run: Run, history: History) -> None:
     cause = readable_cause(history.cause).rstrip(".") or "no cause given"
     raise RunFailedError(
         f"run {run.name} on {run.dataset} ended {history.status}{where}: "
-        f"{history.error or 'no error name'}: {cause}. See `mlops runs show {run.short_name}`."
+        f"{history.error or 'no error name'}: {cause}. "
+        f"See `.venv/bin/mlops runs show {run.short_name}`."
     )

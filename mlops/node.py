@@ -13,6 +13,8 @@ from mlops.errors import MlopsError, ToolError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+CACHE = Path(__file__).resolve().parents[1] / ".cache"
+
 
 def node_folder() -> Path:
     """Return the folder of the Node.js that the environment brings.
@@ -33,10 +35,11 @@ def tool_environment() -> dict[str, str]:
     """Return the variables for the project's tools.
 
     This interpreter's folder comes first on PATH, so that `python app.py` means this
-    environment's, then Node.js from the wheel in it.
+    environment's, then Node.js from the wheel in it. What the CDK unpacks stays in the project.
     """
     folders = [str(Path(sys.executable).parent), str(node_folder()), os.environ.get("PATH", "")]
     quiet = {"CDK_DISABLE_CLI_TELEMETRY": "true", "AWS_PAGER": ""}
+    quiet["JSII_RUNTIME_PACKAGE_CACHE_ROOT"] = str(CACHE / "jsii")
     return {**os.environ, **quiet, "PATH": os.pathsep.join(folders)}
 
 

@@ -72,8 +72,8 @@ def _refused(endpoint_name: str, response: object) -> MissingError | ResponseErr
         answer = one_line(str(document.get("OriginalMessage") or message))
         return ResponseError(f"the model behind endpoint {endpoint_name} refuses: {answer}")
     return MissingError(
-        f"endpoint {endpoint_name} cannot be invoked: {message}. "
-        "A run creates it; see `mlops runs list`."
+        f"endpoint {endpoint_name} cannot be invoked: {message.rstrip('.')}. "
+        "A run creates the staging endpoint; see `.venv/bin/mlops runs list`."
     )
 
 

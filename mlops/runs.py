@@ -68,8 +68,8 @@ def find_run(deployment: Deployment, reference: str | None) -> Run:
     found = [arn for arn in _execution_arns(deployment) if _name(arn).startswith(reference or "")]
     if not found:
         raise MissingError(
-            f"no run {reference or 'yet'} in {machine}. See `mlops runs list`; "
-            "`mlops data publish FOLDER` starts one."
+            f"no run {reference or 'yet'} in {machine}. See `.venv/bin/mlops runs list`; "
+            "`.venv/bin/mlops data publish FOLDER` starts one."
         )
     exact = [arn for arn in found if _name(arn) == reference]
     if reference and not exact and len(found) > 1:

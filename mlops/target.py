@@ -173,7 +173,7 @@ class Deployment:
             stack = self.project.stack(self.env, part)
             raise MissingError(
                 f"stack {stack} has no output {key}; expected the one that this project "
-                f"synthesizes. Deploy it again: `mlops deploy --env {self.env}`."
+                f"synthesizes. Deploy it again: `.venv/bin/mlops deploy --env {self.env}`."
             ) from error
 
     def _outputs(self, part: str) -> dict[str, str]:
@@ -182,6 +182,6 @@ class Deployment:
         if outputs is None:
             raise MissingError(
                 f"stack {stack} is not in {self.target}. "
-                f"Deploy it: `mlops deploy --env {self.env}`."
+                f"Deploy it: `.venv/bin/mlops deploy --env {self.env}`."
             )
         return outputs

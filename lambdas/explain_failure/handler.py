@@ -22,14 +22,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     environment = ExplainFailureEnvironment.load()
     request = parse_request(ExplainFailureRequest, event)
     state_id, caught = next(iter(request.state.failed.items()))
-    version = request.state.version
+    registered = request.state.registered
     failure = explain(
         state_id,
         caught,
         execution_arn=request.execution_arn,
         log_groups=environment.log_groups,
         endpoint_name=environment.endpoint_name,
-        model_package_arn=version.model_package_arn if version else None,
+        model_package_arn=registered.model_package_arn if registered else None,
     )
     logger.error("Run failed", state=state_id, error_name=failure.error, cause=failure.cause)
     metrics.add_metric(name="RunsFailed", unit=MetricUnit.Count, value=1)

@@ -30,6 +30,7 @@ JOB_ERROR_OF = {
 # How the model code's error line begins if the data, not the code or the platform, is to blame.
 BLAMES_DATA = ("DataError: ", "JobInputError: ")
 ADVICE_FOR = {
+    "DatasetInvalid": "Mend the data and upload it as a new version.",
     "SageMaker.ResourceLimitExceededException": "Ask AWS for a higher quota, or choose another "
     "instance type in the settings.",
     "SageMaker.ResourceInUseException": "A resource of this name exists: an earlier request may "
@@ -55,7 +56,8 @@ def explain(
     job = _job(document)
     if job:
         error, found = _job_error(state_id, job), _job_problem(job)
-        look = f"Log group /aws/sagemaker/{job.kind}Jobs, streams {job.name}/."
+        log = f"Log group /aws/sagemaker/{job.kind}Jobs, streams {job.name}/."
+        look = f"{ADVICE_FOR.get(error, '')} {log}"
     elif "errorMessage" in document:
         error, found = caught.error, str(document["errorMessage"])
         look = _where_to_look(state_id, log_groups, endpoint_name)
@@ -104,9 +106,9 @@ def _job_error(state_id: str, job: Job) -> str:
 
 
 def _job_problem(job: Job) -> str:
-    """The container's own words first: SageMaker's reason often is "see the log"."""
-    said = [text for text in (job.exit_message, job.reason) if text]
-    return f"{' '.join(said) or 'No reason given.'} {job.kind} job {job.name} is {job.status}."
+    """The container's own words first: SageMaker's reason often says only "see the log"."""
+    said = job.exit_message or job.reason or "No reason given"
+    return f"{said.rstrip('. ')}. {job.kind} job {job.name} is {job.status}."
 
 
 def _plain_error(state_id: str, caught: CaughtError) -> str:

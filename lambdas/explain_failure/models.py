@@ -23,7 +23,7 @@ class RegisteredVersion(Request):
 class ExecutionState(Request):
     """The part of the execution's state that says what failed, and how far the run had come."""
 
-    version: RegisteredVersion | None = None
+    registered: RegisteredVersion | None = None
     failed: Annotated[dict[str, CaughtError], Field(min_length=1)]
 
 

@@ -12,7 +12,7 @@ from mlops.project import load_project
 from mlops.render import Output
 
 app = typer.Typer(no_args_is_help=True, help="The embedded account on this machine.")
-USE_IT = 'eval "$(mlops account env)"'
+USE_IT = 'eval "$(.venv/bin/mlops account env)"'
 
 
 @app.command()

@@ -42,7 +42,7 @@ def list_command(
             (r.short_name, r.dataset, r.status, r.outcome, clock(r.started), number(r.seconds, 1))
             for r in runs
         ],
-        empty="no runs yet; publish a data set to start one: `mlops data publish FOLDER`",
+        empty="no runs yet; publish a data set to start one: `.venv/bin/mlops data publish FOLDER`",
     )
 
 

@@ -32,5 +32,5 @@ def list_command(
     if as_json:
         output.document([asdict(version) for version in versions])
         return
-    empty = "no versions yet; a run registers one: see `mlops runs list`"
+    empty = "no versions yet; a run registers one: see `.venv/bin/mlops runs list`"
     output.rows(*versions_table(versions), empty)

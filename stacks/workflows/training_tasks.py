@@ -167,7 +167,7 @@ class TrainingTasks:
             self._functions.model_registry,
             EXECUTION_ARN | RUN | known,
             fields=("model_package_arn", "version"),
-            result_path="$.version",
+            result_path="$.registered",
         )
 
     def _create_endpoint_config(self, endpoint: EndpointSettings) -> sfn.CustomState:

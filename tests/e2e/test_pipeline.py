@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.e2e.conftest import Pipeline, with_model_code
 
 APPROVAL = "PendingManualApproval"
@@ -224,6 +225,33 @@ def test_an_upload_before_any_image_fails_with_what_to_do(
     assert "TrainModel" not in enforcing.states(execution)
 
 
+def test_a_changed_setting_takes_effect_with_the_next_deployment(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    for name in ("app.py", "cdk.json"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("stacks", "lambdas"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in (".cache", "node_modules"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    settings = (ROOT / "mlops.toml").read_text()
+    changed = settings.replace("max = 2.35", "max = 2.0").replace("days = 7", "days = 30")
+    (tmp_path / "mlops.toml").write_text(changed)
+
+    pipeline.mlops("deploy", "--yes", folder=tmp_path)
+
+    machine = pipeline.account.client("stepfunctions").describe_state_machine(
+        stateMachineArn=pipeline.outputs["StateMachineArn"]
+    )
+    checks = json.loads(machine["definition"])["States"]["CheckQuality"]["Choices"]
+    limits = [check for choice in checks for check in choice.get("And", [])]
+    assert {"Variable": "$.evaluation.metrics.rmse", "NumericLessThanEquals": 2.0} in limits
+    groups = pipeline.account.client("logs").describe_log_groups(
+        logGroupNamePrefix=f"/aws/vendedlogs/states/{pipeline.name}-{pipeline.env}"
+    )["logGroups"]
+    assert [group["retentionInDays"] for group in groups] == [30]
+
+
 def test_destroy_takes_everything_away_that_is_not_retained(pipeline: Pipeline) -> None:
     """The last test of this pipeline: nothing of it is left."""
     pipeline.mlops("destroy", "--yes")
@@ -233,11 +261,13 @@ def test_destroy_takes_everything_away_that_is_not_retained(pipeline: Pipeline) 
         stack["StackName"] for stack in stacks if f"-{pipeline.env}-" in stack["StackName"]
     ] == []
     sagemaker = client("sagemaker")
-    assert sagemaker.list_endpoints()["Endpoints"] == []
-    assert sagemaker.list_endpoint_configs()["EndpointConfigs"] == []
-    assert sagemaker.list_models()["Models"] == []
+    named = {"NameContains": f"{pipeline.name}-"}
+    assert sagemaker.list_endpoints(**named)["Endpoints"] == []
+    assert sagemaker.list_endpoint_configs(**named)["EndpointConfigs"] == []
+    assert sagemaker.list_models(**named)["Models"] == []
     buckets = [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]]
     assert pipeline.outputs["BucketName"] not in buckets
     repositories = client("ecr").describe_repositories()["repositories"]
     assert pipeline.outputs["RepositoryName"] not in [r["repositoryName"] for r in repositories]
-    assert client("lambda").list_functions()["Functions"] == []
+    functions = client("lambda").list_functions()["Functions"]
+    assert [f for f in functions if f["FunctionName"].startswith(pipeline.name)] == []

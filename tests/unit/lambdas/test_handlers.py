@@ -179,7 +179,7 @@ def test_explain_failure_names_the_error(
         "Error": "States.TaskFailed",
         "Cause": json.dumps(event("training_job_failed")),
     }
-    state: dict[str, Any] = {"run": {"name": "x"}, "failed": {"TrainModel": caught}}
+    state: dict[str, Any] = {"version": "0", "run": {"name": "x"}, "failed": {"TrainModel": caught}}
     failure = explain_failure({"execution_arn": "mine", "state": state}, context)
     assert failure["error"] == "TrainingJobFailed"
     assert "Duplicate" not in failure["cause"]
@@ -190,7 +190,11 @@ def test_a_failure_after_registration_says_that_the_run_cannot_be_repeated(
 ) -> None:
     environment(ENDPOINT_NAME="demo-staging", LOG_GROUPS="{}")
     version = {"model_package_arn": "arn:package/3", "version": 3}
-    state = {"version": version, "failed": {"UpdateEndpoint": {"Error": "E", "Cause": "refused"}}}
+    event = {"version": "0", "bucket": {"name": "b"}}  # S3's own version is in the state as well
+    state = event | {
+        "registered": version,
+        "failed": {"UpdateEndpoint": {"Error": "E", "Cause": "refused"}},
+    }
     cause = explain_failure({"execution_arn": "mine", "state": state}, context)["cause"]
     assert "arn:package/3 is registered: starting the run again ends as Duplicate." in cause
 

@@ -111,7 +111,7 @@ def test_env_without_an_account_says_how_to_start_one(folder: AccountFolder) -> 
     result = CliRunner().invoke(app, ["account", "env"])
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert "`mlops account start`" in result.stderr
+    assert "`.venv/bin/mlops account start`" in result.stderr
 
 
 def test_status_as_json_names_the_account(folder: AccountFolder) -> None:

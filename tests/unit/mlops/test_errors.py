@@ -29,7 +29,7 @@ def _client_error(code: str, message: str = "some words") -> aws.ClientError:
         (aws.UnknownServiceError(service_name="x", known_service_names="y"), "UnknownServiceError"),
         (MlopsError("one\n  line"), "one line"),
         (FileNotFoundError(2, "No such file", "rows.csv"), "No such file: rows.csv"),
-        (ValueError("odd"), "unexpected ValueError: odd. Run again as `mlops --debug"),
+        (ValueError("odd"), "unexpected ValueError: odd. Run again as `.venv/bin/mlops --debug"),
     ],
 )
 def test_an_error_is_explained_in_one_line(error: Exception, words: str) -> None:

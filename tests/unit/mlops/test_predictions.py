@@ -57,7 +57,7 @@ def test_what_the_container_refuses_is_told_in_its_own_words() -> None:
 
 
 def test_a_missing_endpoint_is_told_with_what_to_do() -> None:
-    with pytest.raises(MissingError, match="A run creates it"):
+    with pytest.raises(MissingError, match="A run creates the staging endpoint"):
         predict(_target(_error("ValidationError")), "e", ["a"])
 
 

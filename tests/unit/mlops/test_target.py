@@ -37,7 +37,8 @@ def test_aws_is_asked_less_often() -> None:
 
 
 def test_a_stack_that_is_not_deployed_is_named_with_what_to_do() -> None:
-    with pytest.raises(MissingError, match=r"stack example-dev-storage .*`mlops deploy --env dev`"):
+    command = r"`\.venv/bin/mlops deploy --env dev`"
+    with pytest.raises(MissingError, match=rf"stack example-dev-storage .*{command}"):
         _ = _deployment({}).bucket
 
 
