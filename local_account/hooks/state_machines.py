@@ -25,18 +25,36 @@ class _AccountClients:
         return self._account.client(service_name)
 
 
-def _sagemaker_task(account: Account) -> type:
-    """Make the interpreter's class for `arn:aws:states:::sagemaker:*` resources."""
+def _failure_event(task: Any, env: Any, error: str, cause: str) -> Any:
+    """Make what the interpreter raises when a task fails."""
     api = importlib.import_module("moto.stepfunctions.parser.api")
+    detail = importlib.import_module(f"{_ASL}.eval.event.event_detail")
     names = f"{_ASL}.component.common.error_name"
-    custom = importlib.import_module(f"{names}.custom_error_name")
     states = importlib.import_module(f"{names}.states_error_name")
     kinds = importlib.import_module(f"{names}.states_error_name_type")
-    failure = importlib.import_module(f"{names}.failure_event")
+    if error == "States.TaskFailed":
+        name = states.StatesErrorName(kinds.StatesErrorNameType.StatesTaskFailed)
+    else:
+        name = importlib.import_module(f"{names}.custom_error_name").CustomErrorName(error)
+    details = api.TaskFailedEventDetails(
+        error=error,
+        cause=cause,
+        resource=task._get_sfn_resource(),
+        resourceType=task._get_sfn_resource_type(),
+    )
+    return importlib.import_module(f"{names}.failure_event").FailureEvent(
+        env=env,
+        error_name=name,
+        event_type=api.HistoryEventType.TaskFailed,
+        event_details=detail.EventDetails(taskFailedEventDetails=details),
+    )
+
+
+def _sagemaker_task(account: Account) -> type:
+    """Make the interpreter's class for `arn:aws:states:::sagemaker:*` resources."""
     resource = importlib.import_module(f"{_TASKS}.service.resource")
     callback = importlib.import_module(f"{_TASKS}.service.state_task_service_callback")
     base: Any = callback.StateTaskServiceCallback
-    detail = importlib.import_module(f"{_ASL}.eval.event.event_detail")
     condition = resource.ResourceCondition
 
     class SageMakerTask(base):
@@ -68,26 +86,10 @@ def _sagemaker_task(account: Account) -> type:
 
         def _from_error(self, env: Any, ex: Exception) -> Any:
             if isinstance(ex, step_functions.JobFailed):
-                name = states.StatesErrorName(kinds.StatesErrorNameType.StatesTaskFailed)
-                return self._failure(env, name, "States.TaskFailed", ex.cause)
+                return _failure_event(self, env, "States.TaskFailed", ex.cause)
             if isinstance(ex, ClientError):
-                error, cause = step_functions.error_of(ex)
-                return self._failure(env, custom.CustomErrorName(error), error, cause)
+                return _failure_event(self, env, *step_functions.error_of(ex))
             return super()._from_error(env=env, ex=ex)
-
-        def _failure(self, env: Any, name: Any, error: str, cause: str) -> Any:
-            details = api.TaskFailedEventDetails(
-                error=error,
-                cause=cause,
-                resource=self._get_sfn_resource(),
-                resourceType=self._get_sfn_resource_type(),
-            )
-            return failure.FailureEvent(
-                env=env,
-                error_name=name,
-                event_type=api.HistoryEventType.TaskFailed,
-                event_details=detail.EventDetails(taskFailedEventDetails=details),
-            )
 
     return SageMakerTask
 

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+from jsonpath_ng.exceptions import JSONPathError
 from jsonpath_ng.ext import parse as parse_jsonpath
 
 from local_account.service import Account
@@ -48,7 +49,10 @@ def target_input(target: Target, event: Event) -> str:
     if "InputTransformer" in target:
         raise UnsupportedTarget("The embedded account does not model InputTransformer.")
     if path := target.get("InputPath"):
-        found = parse_jsonpath(path).find(event)
+        try:
+            found = parse_jsonpath(path).find(event)
+        except JSONPathError as error:
+            raise UnsupportedTarget(f"InputPath {path} is not a path: {error}.") from error
         return json.dumps(found[0].value if found else None)
     return json.dumps(event)
 
@@ -89,8 +93,9 @@ class EventBus:
             except UnsupportedTarget as error:
                 self._dead_letter(rule_arn, target, event, "SDK_CLIENT_ERROR", error, 0)
                 break
-            except ClientError as error:
-                code = error.response["Error"]["Code"]
+            except (BotoCoreError, ClientError) as error:
+                response = getattr(error, "response", {})
+                code = response.get("Error", {}).get("Code", "SDK_CLIENT_ERROR")
                 if code in _PERMANENT or attempt >= min(attempts, len(_RETRIED_SECONDS)):
                     self._dead_letter(rule_arn, target, event, code, error, attempt)
                     break
