@@ -102,7 +102,7 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
         disable_nagle_algorithm = True
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            if str(code) >= "400":
+            if str(code) >= "500":
                 target = self.headers.get("X-Amz-Target", "")
                 print(f"{self.command} {self.path[:160]} {target} -> {code}", flush=True)
 
