@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops.account import AccountFolder
+from mlops.container_engine import ENGINES
 from mlops.errors import MlopsError, explain
 from mlops.locks import differences
 from mlops.node import node_folder, tool_environment
@@ -126,7 +127,7 @@ def check_sandbox() -> Finding:
 def check_engine() -> Finding:
     """Look for a container engine, which only AWS needs."""
     remedy = "needed for `.venv/bin/mlops image push` to AWS only"
-    for engine in filter(shutil.which, ("docker", "podman", "buildah")):
+    for engine in filter(shutil.which, ENGINES):
         version = _first_line([engine, "--version"])
         if subprocess.run([engine, "info"], capture_output=True, check=False).returncode == 0:
             return Finding("container engine", OK, version)

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from local_account.hooks.replace import replace
+from local_account.hooks.replace import extend_resource, replace
 from local_account.service import Account
 from local_account.services import cloudformation
 
@@ -305,15 +305,9 @@ def install(account: Account) -> None:
         replace(path, _of_its_stack)
     replace(f"{models}:CloudFormationBackend.execute_change_set", _execute_change_set)
     replace(f"{models}:CloudFormationBackend.delete_stack", _delete_stack)
-
-    def complete_bucket(original: Any) -> Any:
-        def apply(cls: Any, *args: Any, **kw: Any) -> Any:
-            bucket = original.__func__(cls, *args, **kw)
-            template = kw.get("cloudformation_json") or args[1]
-            cloudformation.complete_bucket(account, bucket.name, template.get("Properties", {}))
-            return bucket
-
-        return classmethod(apply)
-
-    for verb in ("create", "update"):
-        replace(f"moto.s3.models:FakeBucket.{verb}_from_cloudformation_json", complete_bucket)
+    extend_resource(
+        "moto.s3.models:FakeBucket",
+        after=lambda bucket, properties: cloudformation.complete_bucket(
+            account, bucket.name, properties
+        ),
+    )

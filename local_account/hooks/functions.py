@@ -1,9 +1,10 @@
 """Lambda: invocations run the function's own code; CloudWatch Logs: lines from anywhere."""
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 
-from local_account.hooks.replace import replace
+from local_account.hooks.replace import extend_resource, replace
 from local_account.service import Account
 from local_account.services.lambda_runtime import Function, LambdaRuntime
 
@@ -22,6 +23,12 @@ def write_log(account: Account, group: str, stream: str, lines: list[str]) -> No
     backend.put_log_events(group, stream, events)
 
 
+@lru_cache(maxsize=64)
+def _digest(code: bytes) -> str:
+    """Hash an archive of megabytes once, not at each invocation."""
+    return hashlib.sha256(code).hexdigest()
+
+
 def _function(function: Any) -> Function:
     return Function(
         arn=function.function_arn,
@@ -29,7 +36,7 @@ def _function(function: Any) -> Function:
         version=str(function.version),
         handler=function.handler,
         code=function.code_bytes,
-        code_sha256=hashlib.sha256(function.code_bytes).hexdigest(),
+        code_sha256=_digest(function.code_bytes),
         environment=tuple(sorted((function.environment_vars or {}).items())),
         memory_mb=int(function.memory_size),
         timeout_seconds=int(function.timeout),
@@ -58,17 +65,9 @@ def install(runtime: LambdaRuntime) -> None:
         return invoke
 
     replace("moto.awslambda.models:LambdaBackend.invoke", run)
+    extend_resource("moto.awslambda.models:LambdaFunction", after=_use_log_group)
 
-    def with_log_group(original: Any) -> Any:
-        def apply(cls: Any, *args: Any, **kw: Any) -> Any:
-            function = original.__func__(cls, *args, **kw)
-            template = kw.get("cloudformation_json") or args[1]
-            logging = template["Properties"].get("LoggingConfig", {})
-            function.logs_group_name = logging.get("LogGroup", function.logs_group_name)
-            return function
 
-        return classmethod(apply)
-
-    for verb in ("create", "update"):
-        path = f"moto.awslambda.models:LambdaFunction.{verb}_from_cloudformation_json"
-        replace(path, with_log_group)
+def _use_log_group(function: Any, properties: dict[str, Any]) -> None:
+    logging = properties.get("LoggingConfig", {})
+    function.logs_group_name = logging.get("LogGroup", function.logs_group_name)

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_account.hooks.replace import REPLACED, replace
+from local_account.hooks.replace import REPLACED, extend_resource, replace
 from local_account.service import Account
 from local_account.services import cloudformation, step_functions
 
@@ -118,20 +118,11 @@ def install(account: Account) -> None:
 
     replace("moto.stepfunctions.parser.models:StepFunctionsParserBackend.start_execution", named)
 
-    def with_definition(original: Any) -> Any:
-        def apply(cls: Any, *args: Any, **kw: Any) -> Any:
-            template = kw.get("cloudformation_json") or args[1]
-            properties = template["Properties"]
-            properties["DefinitionString"] = cloudformation.state_machine_definition(
-                account, properties
-            )
-            return original.__func__(cls, *args, **kw)
+    def complete_definition(properties: dict[str, Any]) -> None:
+        definition = cloudformation.state_machine_definition(account, properties)
+        properties["DefinitionString"] = definition
 
-        return classmethod(apply)
-
-    for verb in ("create", "update"):
-        path = f"moto.stepfunctions.models:StateMachine.{verb}_from_cloudformation_json"
-        replace(path, with_definition)
+    extend_resource("moto.stepfunctions.models:StateMachine", before=complete_definition)
 
     task_class = _sagemaker_task(account)
     for module in (f"{_TASKS}.service.state_task_service_factory", f"{_TASKS}.state_task_factory"):
