@@ -7,7 +7,8 @@ from pathlib import Path
 from aws_cdk import App
 
 from stacks.constructs.lambda_bundle import BundleError, bundle_lambdas
-from stacks.settings import SettingsError, chosen_environment, load_settings
+from stacks.constructs.organisation import organise
+from stacks.settings_file import SettingsError, chosen_environment, load_settings
 from stacks.storage import StorageStack
 from stacks.training import TrainingStack
 
@@ -18,6 +19,7 @@ def build(app: App) -> None:
     """Data and versions outlive deployments in one stack; the other trains and stages."""
     environment = chosen_environment(app.node.get_all_context())
     settings = load_settings(ROOT / "mlops.toml", environment)
+    organise(app, settings.project, settings.account)
     prefix = f"{settings.project.name}-{environment}"
 
     storage = StorageStack(
@@ -28,10 +30,7 @@ def build(app: App) -> None:
         f"{prefix}-training",
         lambdas=bundle_lambdas(ROOT / "lambdas", ROOT / ".cache" / "lambdas"),
         storage=storage,
-        project=settings.project,
-        training=settings.training,
-        quality=settings.quality,
-        endpoint=settings.endpoint,
+        settings=settings,
     )
 
 

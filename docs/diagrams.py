@@ -31,6 +31,7 @@ STATE_STYLES = {
 }
 COMPARISONS = {
     "StringEquals": "=",
+    "BooleanEquals": "=",
     "NumericEquals": "=",
     "NumericLessThan": "<",
     "NumericLessThanEquals": "≤",
@@ -42,9 +43,12 @@ SHOWN_TYPES = {
     "AWS::ECR::Repository": "ECR repository",
     "AWS::SageMaker::ModelPackageGroup": "Model package group",
     "AWS::Events::Rule": "EventBridge rule",
-    "AWS::SQS::Queue": "SQS queue",
     "AWS::StepFunctions::StateMachine": "Step Functions state machine",
     "AWS::Lambda::Function": "Lambda",
+    "AWS::DynamoDB::Table": "DynamoDB table",
+    "AWS::SNS::Topic": "SNS topic",
+    "AWS::Scheduler::ScheduleGroup": "one-time schedules",
+    "AWS::Scheduler::Schedule": "EventBridge schedule",
 }
 VERBS = {
     "s3:GetObject": "reads",
@@ -54,6 +58,14 @@ VERBS = {
     "sagemaker:CreateModelPackage": "registers",
     "sagemaker:DescribeEndpoint": "describes",
     "sagemaker:InvokeEndpoint": "invokes",
+    "sagemaker:UpdateEndpoint": "gives back",
+    "sagemaker:DeleteEndpoint": "deletes",
+    "states:StartExecution": "starts",
+    "states:GetExecutionHistory": "reads",
+    "lambda:InvokeFunction": "asks",
+    "dynamodb:PutItem": "agrees",
+    "scheduler:UpdateSchedule": "postpones",
+    "sns:Publish": "notifies",
 }
 INWARD_VERBS = {"reads", "pulls"}
 STAGING_ENDPOINT = "staging endpoint"
@@ -134,8 +146,12 @@ class Assembly:
         text = json.dumps(resource)
         if ":endpoint/" in text:
             return {STAGING_ENDPOINT}
-        if ":model-package-group/" in text:
+        if ":model-package-group/" in text or ":model-package/" in text:
             return {name for name, _ in self.of_type("AWS::SageMaker::ModelPackageGroup")}
+        if ":schedule/" in text:
+            return {name for name, _ in self.of_type("AWS::Scheduler::ScheduleGroup")}
+        if ":execution:" in text:
+            return {name for name, _ in self.of_type("AWS::StepFunctions::StateMachine")}
         return set(self.references(resource))
 
 
@@ -216,8 +232,16 @@ def draw_architecture(assembly: Assembly) -> str:
 def _resources(template: Mapping[str, Any]) -> Iterator[str]:
     for name, resource in template["Resources"].items():
         if resource["Type"] in SHOWN_TYPES:
-            label = _quote(f"{_readable(name)}\n{SHOWN_TYPES[resource['Type']]}")
+            label = _quote(f"{_heading(name, resource)}\n{SHOWN_TYPES[resource['Type']]}")
             yield f"{name} [{_box('#e3eefc', '#3b7dd8')} label={label}]"
+
+
+def _heading(name: str, resource: Mapping[str, Any]) -> str:
+    """Return what a rule waits for, how often a schedule fires, or the resource's name."""
+    properties = resource["Properties"]
+    if pattern := properties.get("EventPattern"):
+        return f"{pattern['detail-type'][0]}{_keys(pattern['detail'])}"
+    return str(properties.get("ScheduleExpression") or _readable(name))
 
 
 def _jobs(assembly: Assembly) -> Iterator[tuple[str, str]]:
@@ -231,16 +255,20 @@ def _jobs(assembly: Assembly) -> Iterator[tuple[str, str]]:
 
 def _trigger(assembly: Assembly) -> Iterator[str]:
     for name, rule in assembly.of_type("AWS::Events::Rule"):
-        pattern = rule["Properties"]["EventPattern"]
-        key = pattern["detail"]["object"]["key"][0]["suffix"]
-        label = _quote(f"{pattern['detail-type'][0]}\n*{key}")
-        for source in set(assembly.references(pattern)):
-            yield f"{source} -> {name} [label={label} constraint=false]"
         for target in rule["Properties"]["Targets"]:
-            for started in assembly.references(target["Arn"]):
-                yield f'{name} -> {started} [label="starts"]'
-            for queue in assembly.references(target.get("DeadLetterConfig", {})):
-                yield f'{name} -> {queue} [style=dashed label="undelivered"]'
+            yield from _triggered(assembly, name, target)
+    for name, schedule in assembly.of_type("AWS::Scheduler::Schedule"):
+        yield from _triggered(assembly, name, schedule["Properties"]["Target"])
+
+
+def _keys(detail: Mapping[str, Any]) -> str:
+    keys = detail.get("object", {}).get("key", [])
+    return "".join(f"\n{key.get('wildcard') or '*' + key['suffix']}" for key in keys)
+
+
+def _triggered(assembly: Assembly, name: str, target: Mapping[str, Any]) -> Iterator[str]:
+    for started in assembly.references(target["Arn"]):
+        yield f'{name} -> {started} [label="invokes"]'
 
 
 def _invocations(assembly: Assembly) -> Iterator[str]:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
+from local_account.faults import Faults
 from local_account.hooks import authorization
+from local_account.operations import Environ, service_of
 from local_account.service import Account, JsonService, ServiceError
 
-Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
@@ -35,7 +36,7 @@ class Front:
     """Refuse what does not come from this machine's own clients, then route by service.
 
     Requests for the account's own JSON services (by `X-Amz-Target`) and for endpoint
-    invocations are answered here, all others by moto.
+    invocations are answered here, all others by moto; those that meet a fault suffer it first.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class Front:
         services: list[JsonService],
         endpoints: Endpoints,
         moto_application: WsgiApplication,
+        faults: Faults,
     ) -> None:
         self._account, self._endpoints, self._moto = account, endpoints, moto_application
+        self._faults = faults
         self._services = {service.target_prefix: service for service in services}
         port = account.url.rpartition(":")[2]
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
@@ -54,19 +57,28 @@ class Front:
         """Answer one request."""
         try:
             key_id = self._admit(environ)
-            scoped = "/sagemaker/aws4_request" in environ.get("HTTP_AUTHORIZATION", "")
-            if scoped and (match := _ENDPOINT.match(environ["PATH_INFO"])):
-                if match[2] != "invocations":
-                    message = f"The embedded account does not model {match[2]} of an endpoint."
-                    raise ServiceError("UnsupportedOperation", message, 501)
-                return self._invoke(match[1], key_id, environ, start_response)
-            prefix, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")
-            service = self._services.get(prefix)
-            if service is None or not service.handles(operation):
-                return self._call_moto(environ, start_response)
-            return self._call(service, operation, key_id, environ, start_response)
+            if (fault := self._faults.met_by(environ)) is None:
+                return self._route(key_id, environ, start_response)
+            return self._faults.inflict(
+                fault, lambda start: self._route(key_id, environ, start), start_response
+            )
         except ServiceError as error:
             return _refuse(error, environ, start_response)
+
+    def _route(
+        self, key_id: str, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        scoped = service_of(environ) == "sagemaker"
+        if scoped and (match := _ENDPOINT.match(environ["PATH_INFO"])):
+            if match[2] != "invocations":
+                message = f"The embedded account does not model {match[2]} of an endpoint."
+                raise ServiceError("UnsupportedOperation", message, 501)
+            return self._invoke(match[1], key_id, environ, start_response)
+        prefix, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")
+        service = self._services.get(prefix)
+        if service is None or not service.handles(operation):
+            return self._call_moto(environ, start_response)
+        return self._call(service, operation, key_id, environ, start_response)
 
     def _admit(self, environ: Environ) -> str:
         """Return the access key of a request, or refuse the request."""
@@ -148,7 +160,7 @@ def _refuse(
 ) -> Iterable[bytes]:
     """Word an error in the protocol of the service that was asked."""
     form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
-    if form or "/s3/aws4_request" in environ.get("HTTP_AUTHORIZATION", ""):
+    if form or service_of(environ) == "s3":
         code, message = escape(error.code), escape(error.message)
         element = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
         body = f"<ErrorResponse>{element}</ErrorResponse>" if form else element
@@ -156,7 +168,8 @@ def _refuse(
     else:
         body = json.dumps({"__type": error.code, "message": error.message})
         headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", error.code)]
-    return _respond(error.status, headers, body.encode(), start_response)
+    content = b"" if environ["REQUEST_METHOD"] == "HEAD" else body.encode()
+    return _respond(error.status, headers, content, start_response)
 
 
 def _respond(

@@ -66,6 +66,7 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
     )
 
     from local_account import hooks
+    from local_account.faults import Faults
     from local_account.front import Front
     from local_account.hooks.functions import write_log
     from local_account.hooks.replace import require_version
@@ -81,10 +82,11 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
     lambda_runtime = LambdaRuntime(
         account, options.lambda_python, options.lambda_native_packages, log
     )
-    bus = hooks.install(account, lambda_runtime)
-    sagemaker = SageMaker(account, bus.put)
-    for close in (sagemaker.close, lambda_runtime.close, bus.close):
+    installed = hooks.install(account, lambda_runtime)
+    sagemaker = SageMaker(account, installed.bus.put)
+    for close in (sagemaker.close, lambda_runtime.close, installed.close):
         closing.callback(close)
+    installed.clock.start()
 
     def backend(service: str | None) -> Any:
         if service is None:
@@ -94,7 +96,11 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
         return application
 
     front = Front(
-        account, [sagemaker, Ecr(account)], sagemaker, DomainDispatcherApplication(backend)
+        account,
+        [sagemaker, Ecr(account)],
+        sagemaker,
+        DomainDispatcherApplication(backend),
+        Faults(account.state / "faults.json", lambda_runtime.kill),
     )
 
     class RequestHandler(MotoRequestHandler):

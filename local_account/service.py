@@ -19,6 +19,8 @@ from botocore.session import get_session
 
 Operation = Callable[[dict[str, Any]], dict[str, Any] | None]
 
+_LONGEST_ANSWER_SECONDS = 960  # a function runs for 900 at most
+
 
 class ServiceError(Exception):
     """An error as an AWS client sees it: a code it can catch, and a message for a person."""
@@ -40,10 +42,13 @@ class Account:
     state: Path
     base_environments: dict[str, Path] = field(default_factory=dict)
 
-    def client(self, service_name: str) -> Any:
-        """Return the boto3 client of a service of this account, made once."""
+    def client(self, service_name: str, *, retries: bool = True) -> Any:
+        """Return the boto3 client of a service of this account, made once.
+
+        Without `retries` its caller sees each error, and waits for an answer as long as it takes.
+        """
         credentials = (self.access_key_id, self.secret_access_key)
-        return _client(service_name, self.url, self.region, *credentials)
+        return _client(service_name, self.url, self.region, *credentials, retries)
 
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a resource of this account."""
@@ -52,17 +57,24 @@ class Account:
 
 @lru_cache
 def _client(
-    service_name: str, url: str, region: str, access_key_id: str, secret_access_key: str
+    service_name: str,
+    url: str,
+    region: str,
+    access_key_id: str,
+    secret_access_key: str,
+    retries: bool,
 ) -> Any:
     # a session of its own each: clients are thread-safe, the making of one is not
     session: Any = boto3.session.Session()
+    once = Config(retries={"total_max_attempts": 1}, read_timeout=_LONGEST_ANSWER_SECONDS)
+    config = Config(s3={"addressing_style": "path"}, max_pool_connections=32)
     return session.client(
         service_name,
         endpoint_url=url,
         region_name=region,
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret_access_key,
-        config=Config(s3={"addressing_style": "path"}, max_pool_connections=32),
+        config=config if retries else config.merge(once),
     )
 
 
@@ -103,15 +115,25 @@ class JsonService:
         return _shaped(answer, model.output_shape) if model.output_shape else {}
 
     def _validate(self, params: dict[str, Any], shape: Shape) -> None:
-        problems = list(_problems(params, shape, ""))
-        if problems:
-            noun = "error" if len(problems) == 1 else "errors"
-            message = f"{len(problems)} validation {noun} detected: {'; '.join(problems)}"
-            raise ServiceError(self.refusal, message)
+        if refusal := _refusal(params, shape):
+            raise ServiceError(self.refusal, refusal)
 
     def _operation(self, operation: str) -> Operation | None:
         method: Operation | None = getattr(self, xform_name(operation), None)
         return method
+
+
+def problems_of(service_name: str, operation: str, params: dict[str, Any]) -> str:
+    """Return how AWS words what is wrong with a request, or nothing."""
+    model = get_session().get_service_model(service_name)
+    return _refusal(params, model.operation_model(operation).input_shape)
+
+
+def _refusal(params: dict[str, Any], shape: Any) -> str:
+    problems = list(_problems(params, shape, ""))
+    noun = "error" if len(problems) == 1 else "errors"
+    found = f"{len(problems)} validation {noun} detected: {'; '.join(problems)}"
+    return found if problems else ""
 
 
 _TYPES: dict[str, tuple[type, ...]] = {

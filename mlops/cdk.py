@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops.errors import MlopsError, ToolError
 from mlops.node import become, tool_environment
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlops.processes import Processes
-    from mlops.target import Target
+    from mlops.project import Project
+    from mlops.target import Deployment
 
 TOOLKIT_STACK = "CDKToolkit"
+DEFAULT_QUALIFIER = "hnb659fds"
+"""What the CDK names its own resources by, unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Cdk:
 
     root: Path
     env: str
+    qualifier: str = DEFAULT_QUALIFIER
 
     @property
     def assembly(self) -> Path:
@@ -50,23 +55,43 @@ class Cdk:
         """Return the command that synthesizes the app once for all commands after it."""
         return self.command("synth", "-q", "-c", f"env={self.env}", "-o", str(self.assembly))
 
+    @property
+    def toolkit_stack(self) -> str:
+        """Return the name of the CDK's own stack: each qualifier has one."""
+        if self.qualifier == DEFAULT_QUALIFIER:
+            return TOOLKIT_STACK
+        return f"{TOOLKIT_STACK}-{self.qualifier}"
+
     def bootstrap(self, account_id: str, region: str) -> list[str]:
         """Return the command that creates the CDK's own stack in an account."""
-        return self.command("bootstrap", f"aws://{account_id}/{region}")
+        named = ("--qualifier", self.qualifier, *self._toolkit()) if self._toolkit() else ()
+        return self.command("bootstrap", f"aws://{account_id}/{region}", *named)
 
     def diff(self) -> list[str]:
         """Return the command that shows what a deployment would change."""
         return self.command("diff", "--app", str(self.assembly), "--method", "template")
 
+    def template(self, stack: str) -> dict[str, Any]:
+        """Read the template of a stack that `synth` wrote."""
+        template: dict[str, Any] = json.loads(
+            (self.assembly / f"{stack}.template.json").read_bytes()
+        )
+        return template
+
     def deploy(self) -> list[str]:
         """Return the command that deploys every stack."""
         # who deploys was shown the difference and asked before
         approved = ("--require-approval", "never")
-        return self.command("deploy", "--all", "--app", str(self.assembly), *approved)
+        options = ("--app", str(self.assembly), *approved, *self._toolkit())
+        return self.command("deploy", "--all", *options)
 
     def destroy(self) -> list[str]:
         """Return the command that deletes every stack."""
         return self.command("destroy", "--all", "--force", "--app", str(self.assembly))
+
+    def _toolkit(self) -> tuple[str, ...]:
+        default = self.qualifier == DEFAULT_QUALIFIER
+        return () if default else ("--toolkit-stack-name", self.toolkit_stack)
 
     def run(self, processes: Processes, command: list[str]) -> None:
         """Run a command quietly; raises `ToolError` with its last lines if it fails."""
@@ -87,9 +112,16 @@ class Cdk:
             )
 
 
-def bootstrapped(target: Target) -> bool:
+def cdk_of(project: Project, env: str) -> Cdk:
+    """Return the CDK CLI as the project's settings want it."""
+    qualifier = project.setting(env, "account", "qualifier")
+    return Cdk(project.root, env, str(qualifier or DEFAULT_QUALIFIER))
+
+
+def bootstrapped(deployment: Deployment) -> bool:
     """Tell whether the target has the CDK's own stack."""
-    return target.stack_outputs(TOOLKIT_STACK) is not None
+    stack = cdk_of(deployment.project, deployment.env).toolkit_stack
+    return deployment.target.stack_outputs(stack) is not None
 
 
 def main() -> None:

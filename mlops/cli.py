@@ -10,7 +10,19 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from mlops.commands import account, data, demo, deploy, doctor, image, predict, runs, versions
+from mlops.commands import (
+    account,
+    cost,
+    data,
+    demo,
+    deploy,
+    doctor,
+    image,
+    predict,
+    run_control,
+    runs,
+    versions,
+)
 from mlops.errors import explain
 
 if TYPE_CHECKING:
@@ -55,8 +67,11 @@ app.command("destroy")(deploy.destroy)
 app.add_typer(data.app, name="data")
 app.add_typer(image.app, name="image")
 app.add_typer(runs.app, name="runs")
+for act in (run_control.start, run_control.stop, run_control.retry, run_control.reproduce):
+    runs.app.command()(act)
 app.add_typer(versions.app, name="versions")
 app.command("predict")(predict.predict)
+app.command("cost")(cost.cost)
 
 
 @app.callback()

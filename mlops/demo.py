@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlops import datasets
 from mlops.account import AccountFolder
-from mlops.cdk import Cdk
+from mlops.cdk import cdk_of
 from mlops.documents import ModelTest, read_model_test, sibling
 from mlops.errors import ResponseError
 from mlops.follow import follow, log_of_failure, require_success
@@ -216,7 +216,7 @@ def run_demo(project: Project, env: str, output: Output, keep: bool) -> None:
     folder = AccountFolder(project)
     folder.require_none()
     processes, pool = Processes(), ThreadPoolExecutor(max_workers=4)
-    stage = Stage(Cdk(project.root, env), output.console, processes, pool)
+    stage = Stage(cdk_of(project, env), output.console, processes, pool)
     with ExitStack() as cleanup:
         # ends in reverse order: child processes, the threads that wait for them, the account
         cleanup.enter_context(_Stop(folder, stage, keep))

@@ -86,6 +86,12 @@ def sibling(uri: str, name: str) -> str:
     return f"{uri.rsplit('/', 1)[0]}/{name}"
 
 
+def split_uri(uri: str) -> tuple[str, str]:
+    """Return bucket and key of an S3 URI."""
+    parts = urlsplit(uri)
+    return parts.netloc, parts.path.lstrip("/")
+
+
 def _finite(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number):
@@ -96,9 +102,9 @@ def _finite(value: Any) -> float:
 def _read_json(target: Target, uri: str) -> dict[str, Any]:
     from botocore.exceptions import ClientError
 
-    parts = urlsplit(uri)
+    bucket, key = split_uri(uri)
     try:
-        body = target.s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"]
+        body = target.s3.get_object(Bucket=bucket, Key=key)["Body"]
         document = json.loads(body.read())
     except ClientError as error:
         raise ResponseError(f"{uri} cannot be read: {error}. Was it deleted?") from error

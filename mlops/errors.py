@@ -6,8 +6,10 @@ MlopsError
 ├── AccountError      the embedded account's process or folder
 ├── ToolError         a program (cdk, node, docker …) is absent or failed
 ├── DataSetError      a data set that must not be published as it is
+├── RequestError      what is asked for cannot be done as it is asked
 ├── MissingError      a stack, run, version or endpoint that the target does not have
 ├── ResponseError     a service's answer is not what its contract promises
+├── MismatchError     data, code or a model is not the one that a run used
 └── RunFailedError    an execution of the state machine ended in failure
 """
 
@@ -38,12 +40,20 @@ class DataSetError(MlopsError):
     """A data set is refused before anything is uploaded."""
 
 
+class RequestError(MlopsError):
+    """A command asks for something that cannot be done; nothing was started."""
+
+
 class MissingError(MlopsError):
     """The target does not have what the command asks for."""
 
 
 class ResponseError(MlopsError):
     """A service or a stored document answered something unexpected."""
+
+
+class MismatchError(MlopsError):
+    """Something is not the one that a run used, so the run cannot be done again with it."""
 
 
 class RunFailedError(MlopsError):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from mlops.errors import RunFailedError
 from mlops.history import History, StateVisit, readable_cause
-from mlops.runs import Run, job_log, watch
+from mlops.logs import state_log
+from mlops.runs import Run, watch
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -106,9 +107,9 @@ def _plain_line(history: History, visit: StateVisit) -> str:
 
 
 def log_of_failure(target: Target, history: History) -> list[str]:
-    """Return the last log lines of the job whose state failed, if it was a job."""
+    """Return the last log lines of the job or Lambda whose state failed."""
     visit = history.failed_visit
-    return job_log(target, visit.job, LOG_LINES) if visit and visit.job else []
+    return state_log(target, visit, LOG_LINES) if visit else []
 
 
 def require_success(run: Run, history: History) -> None:

@@ -46,6 +46,12 @@ class StateVisit:
     error: str | None = None
     cause: str | None = None
     job: Job | None = None
+    function: str | None = None
+    """ARN of the Lambda that a state invoked."""
+    request_id: str | None = None
+    """Of the invocation that succeeded, where Step Functions tells it."""
+    context: str = field(default="", repr=False)
+    """What the state was entered with, as JSON."""
 
     def seconds(self, now: datetime) -> float:
         """Return how long the visit lasted, until `now` if it still does."""
@@ -67,6 +73,17 @@ class History:
     def failed_visit(self) -> StateVisit | None:
         """Return the first visit that went wrong: the state to look at."""
         return next((each for each in self.visits if each.status in ("failed", "caught")), None)
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """Return what the execution knew when it entered its last state."""
+        known = (visit.context for visit in reversed(self.visits) if visit.context)
+        return read_document(next(known, None))
+
+    @property
+    def transitions(self) -> int:
+        """Return how many state transitions are billed: each visit, and each retry in it."""
+        return sum(max(1, visit.failures + (visit.status == "succeeded")) for visit in self.visits)
 
     def seconds(self, now: datetime | None = None) -> float:
         """Return the execution's length, until `now` if it still runs."""
@@ -98,6 +115,7 @@ def _apply(history: History, owner: StateVisit | None, event: Mapping[str, Any])
         _end(history, owner, kind, moment, details)
     elif kind.endswith("StateEntered"):
         owner = StateVisit(details["name"], kind.removesuffix("StateEntered"), moment)
+        owner.context = details.get("input", "")
         history.visits.append(owner)
     elif owner is not None and kind.endswith("StateExited"):
         _exit(owner, moment)
@@ -123,19 +141,28 @@ def _note_task_event(visit: StateVisit, kind: str, details: Mapping[str, Any]) -
         visit.error, visit.cause = details.get("error"), details.get("cause")
     elif kind == "TaskSucceeded":
         visit.status = "running"
+        metadata = read_document(details.get("output")).get("SdkResponseMetadata", {})
+        visit.request_id = metadata.get("RequestId") if isinstance(metadata, dict) else None
     elif kind == "TaskScheduled":
-        visit.job = _job(details.get("parameters", "")) or visit.job
+        parameters = read_document(details.get("parameters"))
+        visit.job = _job(parameters) or visit.job
+        visit.function = parameters.get("FunctionName") or visit.function
 
 
-def _job(parameters: str) -> Job | None:
-    try:
-        document = json.loads(parameters)
-    except json.JSONDecodeError:
-        return None
+def _job(parameters: Mapping[str, Any]) -> Job | None:
     for key, group in _JOB_LOG_GROUPS.items():
-        if isinstance(document, dict) and key in document:
-            return Job(str(document[key]), group)
+        if key in parameters:
+            return Job(str(parameters[key]), group)
     return None
+
+
+def read_document(text: str | None) -> dict[str, Any]:
+    """Read a JSON object, an empty one where there is none."""
+    try:
+        document = json.loads(text or "{}")
+    except json.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _end(

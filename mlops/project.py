@@ -6,6 +6,7 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mlops.errors import ProjectError
 
@@ -29,6 +30,15 @@ class Project:
         """Return a stack's name: the only thing the command line knows about `stacks`."""
         return f"{self.name}-{env}-{part}"
 
+    def setting(self, env: str, *path: str) -> Any:
+        """Return a setting of an environment, None where the file has none.
+
+        What a setting may be is checked when the stacks are synthesized.
+        """
+        tables = _read(self.root / SETTINGS_FILE)
+        own = _at(tables, ("environments", env, *path))
+        return _at(tables, path) if own is None else own
+
 
 def load_project(start: Path | None = None) -> Project:
     """Find the project around the working directory, else the one this package lies in.
@@ -40,14 +50,25 @@ def load_project(start: Path | None = None) -> Project:
     """
     file = _settings_file(start or Path.cwd())
     try:
-        name = tomllib.loads(file.read_text(encoding="utf-8"))["project"]["name"]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{file} is not TOML: {error}. Mend that line.") from error
+        name = _read(file)["project"]["name"]
     except (KeyError, TypeError) as error:
         raise ProjectError(f"{file} has no [project] name; expected a short name.") from error
     if not isinstance(name, str) or not name:
         raise ProjectError(f"{file} [project] name is {name!r}; expected a short name.")
     return Project(file.parent, name)
+
+
+def _at(tables: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        tables = tables.get(name) if isinstance(tables, dict) else None
+    return tables
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{file} is not TOML: {error}. Mend that line.") from error
 
 
 def _settings_file(start: Path) -> Path:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import MissingError, ResponseError
-from mlops.history import History, Job, read_history
+from mlops.history import History, read_document, read_history
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +28,7 @@ class Run:
 
     name: str
     execution_arn: str
+    trigger: str
     dataset: str
     manifest_version_id: str
     status: str
@@ -38,10 +38,8 @@ class Run:
 
     @property
     def short_name(self) -> str:
-        """Return enough of the name to find the run by: EventBridge makes names of two UUIDs."""
-        return (
-            self.name[:8] if re.fullmatch(r"[0-9a-f]{8}-[0-9a-f_-]{28,}", self.name) else self.name
-        )
+        """Return enough of the name to find the run by: of a digest, the first digits do."""
+        return re.sub(r"-([0-9a-f]{8})[0-9a-f]{8}$", r"-\1", self.name)
 
     @property
     def seconds(self) -> float | None:
@@ -96,12 +94,13 @@ def _name(execution_arn: str) -> str:
 def describe_run(target: Target, execution_arn: str) -> Run:
     """Read one execution."""
     described = target.stepfunctions.describe_execution(executionArn=execution_arn)
-    event_object = _document(described.get("input")).get("object", {})
+    asked = read_document(described.get("input"))
     return Run(
         name=described["name"],
         execution_arn=execution_arn,
-        dataset=str(event_object.get("key", "-")).removesuffix(f"/{MANIFEST_NAME}"),
-        manifest_version_id=str(event_object.get("version-id", "")),
+        trigger=str(asked.get("trigger", "-")),
+        dataset=str(asked.get("dataset", "-")),
+        manifest_version_id=str(asked.get("manifest_version_id") or ""),
         status=described["status"],
         outcome=_outcome(described),
         started=described["startDate"],
@@ -112,26 +111,23 @@ def describe_run(target: Target, execution_arn: str) -> Run:
 def _outcome(described: DescribeExecutionOutputTypeDef) -> str:
     if described["status"] != "SUCCEEDED":
         return described.get("error", "") or "-"
-    run = _document(described.get("output")).get("run", {})
+    run = read_document(described.get("output")).get("run", {})
     return str(run.get("status", "-")) if isinstance(run, dict) else "-"
 
 
-def _document(text: str | None) -> dict[str, Any]:
-    try:
-        document = json.loads(text or "{}")
-    except json.JSONDecodeError:
-        return {}
-    return document if isinstance(document, dict) else {}
+def machine_states(deployment: Deployment) -> dict[str, Any]:
+    """Read the states of the deployed state machine, by name."""
+    described = deployment.target.stepfunctions.describe_state_machine(
+        stateMachineArn=deployment.state_machine_arn
+    )
+    states = read_document(described["definition"]).get("States", {})
+    return states if isinstance(states, dict) else {}
 
 
 def gate_limits(deployment: Deployment) -> dict[str, dict[str, float]]:
     """Read the limits of the quality gate from the deployed state machine, by metric."""
-    described = deployment.target.stepfunctions.describe_state_machine(
-        stateMachineArn=deployment.state_machine_arn
-    )
-    states = _document(described["definition"]).get("States", {})
-    payload = states.get("ReadEvaluation", {}).get("Parameters", {}).get("Payload", {})
-    limits = payload.get("limits", {})
+    reader = machine_states(deployment).get("ReadEvaluation", {})
+    limits = reader.get("Parameters", {}).get("Payload", {}).get("limits", {})
     return limits if isinstance(limits, dict) else {}
 
 
@@ -172,26 +168,5 @@ def wait_for_run(
     raise ResponseError(
         f"the upload of {dataset}/{MANIFEST_NAME} started no execution of "
         f"{deployment.state_machine_arn} within {timeout_seconds:.0f} s. Check that the rule on "
-        "the bucket's Object Created events is enabled, and its dead-letter queue."
+        "the bucket's Object Created events is enabled, and the dead-letter queue."
     )
-
-
-def job_log(target: Target, job: Job, lines: int) -> list[str]:
-    """Return the last lines of a job's log, none where the job wrote none."""
-    logs = target.logs
-    try:
-        streams = logs.describe_log_streams(
-            logGroupName=job.log_group, logStreamNamePrefix=f"{job.name}/"
-        )["logStreams"]
-    except logs.exceptions.ResourceNotFoundException:
-        return []
-    messages: list[str] = []
-    for stream in streams:
-        events = logs.get_log_events(
-            logGroupName=job.log_group,
-            logStreamName=stream["logStreamName"],
-            limit=lines,
-            startFromHead=False,
-        )["events"]
-        messages += [event["message"].rstrip() for event in events]
-    return messages[-lines:]

@@ -16,11 +16,16 @@ from mlops.errors import MissingError
 if TYPE_CHECKING:
     from boto3 import Session
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
+    from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
 
     from mlops.project import Project
@@ -59,9 +64,19 @@ class Target:
         return self.session.client("cloudformation")
 
     @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """Client for DynamoDB."""
+        return self.session.client("dynamodb")
+
+    @cached_property
     def ecr(self) -> ECRClient:
         """Client for ECR."""
         return self.session.client("ecr")
+
+    @cached_property
+    def lambda_(self) -> LambdaClient:
+        """Client for Lambda."""
+        return self.session.client("lambda")
 
     @cached_property
     def logs(self) -> CloudWatchLogsClient:
@@ -82,6 +97,21 @@ class Target:
     def sagemaker_runtime(self) -> SageMakerRuntimeClient:
         """Client for SageMaker's endpoints."""
         return self.session.client("sagemaker-runtime")
+
+    @cached_property
+    def scheduler(self) -> EventBridgeSchedulerClient:
+        """Client for EventBridge Scheduler."""
+        return self.session.client("scheduler")
+
+    @cached_property
+    def service_quotas(self) -> ServiceQuotasClient:
+        """Client for Service Quotas."""
+        return self.session.client("service-quotas")
+
+    @cached_property
+    def ssm(self) -> SSMClient:
+        """Client for Systems Manager's parameters."""
+        return self.session.client("ssm")
 
     @cached_property
     def stepfunctions(self) -> SFNClient:
@@ -160,28 +190,45 @@ class Deployment:
         """The staging endpoint."""
         return self._output("training", "StagingEndpointName")
 
+    @property
+    def run_table(self) -> str | None:
+        """Table of which executions were brought to their end, if the stack has one."""
+        return self.outputs("training").get("RunTableName")
+
+    def stack(self, part: str) -> str:
+        """Name of one of the stacks."""
+        return self.project.stack(self.env, part)
+
     def deployed(self, part: str) -> bool:
         """Tell whether one of the stacks is in the target."""
-        return self.target.stack_outputs(self.project.stack(self.env, part)) is not None
+        return self.target.stack_outputs(self.stack(part)) is not None
 
     def _output(self, part: str, key: str) -> str:
-        outputs = self._known.get(part) or self._outputs(part)
-        self._known[part] = outputs
         try:
-            return outputs[key]
+            return self.outputs(part)[key]
         except KeyError as error:
-            stack = self.project.stack(self.env, part)
+            stack = self.stack(part)
             raise MissingError(
                 f"stack {stack} has no output {key}; expected the one that this project "
                 f"synthesizes. Deploy it again: `.venv/bin/mlops deploy --env {self.env}`."
             ) from error
 
-    def _outputs(self, part: str) -> dict[str, str]:
-        stack = self.project.stack(self.env, part)
+    def outputs(self, part: str) -> dict[str, str]:
+        """Return the outputs of one of the stacks.
+
+        Raises
+        ------
+        MissingError
+            If it is not deployed.
+        """
+        if part in self._known:
+            return self._known[part]
+        stack = self.stack(part)
         outputs = self.target.stack_outputs(stack)
         if outputs is None:
             raise MissingError(
                 f"stack {stack} is not in {self.target}. "
                 f"Deploy it: `.venv/bin/mlops deploy --env {self.env}`."
             )
+        self._known[part] = outputs
         return outputs

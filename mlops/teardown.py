@@ -1,36 +1,33 @@
 """What runs leave outside CloudFormation, which must go before the stacks can.
 
 An endpoint costs money while it exists; a model package group with versions in it, and a bucket
-with objects in it, cannot be deleted. What the storage stack retains is left alone.
+with objects in it, cannot be deleted. What the storage stack retains or has not created is left
+alone.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import time
 from typing import TYPE_CHECKING, Any
 
+from mlops.errors import ToolError
+from mlops.executions import stop_run
+from mlops.run_report import ending
+from mlops.runs import describe_run
+from mlops.stack_resources import stack_resources
+from mlops.teardown_steps import Leftover, remove
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from mlops.target import Deployment, Target
+    from mlops.runs import Run
+    from mlops.target import Deployment
 
-_ENDPOINT = "endpoint"
-_CONFIGURATION = "endpoint configuration"
-_MODEL = "model"
-_VERSION = "model package version"
-_OBJECTS = "all objects in bucket"
-
-
-@dataclass(frozen=True)
-class Leftover:
-    """One resource that runs created."""
-
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
+REASON = "stopped with `mlops destroy`"
+_ROUNDS = 5
+_CLEANING_SECONDS = 180.0
+_EMBEDDED_CLEANING_SECONDS = 20.0
 
 
 def leftovers(deployment: Deployment) -> list[Leftover]:
@@ -38,76 +35,161 @@ def leftovers(deployment: Deployment) -> list[Leftover]:
     return [*_of_training(deployment), *_of_storage(deployment)]
 
 
+def clear(deployment: Deployment, note: Callable[[str], None]) -> None:
+    """Stop what runs, then delete what runs created, until nothing is left.
+
+    An execution that began meanwhile, or a Lambda that still cleaned up after one, may have
+    created more: so it is looked at again until there is nothing.
+
+    Raises
+    ------
+    ToolError
+        If there is always more.
+    """
+    for _ in range(_ROUNDS):
+        left = leftovers(deployment)
+        if not left:
+            return
+        runs = [each for each in left if each.kind == "execution"]
+        if runs:
+            stop_executions(deployment, runs, note)
+            continue
+        for each in left:
+            remove(deployment.target, each)
+            note(f"{each.done}: {each}")
+    raise ToolError(
+        f"something goes on creating {left[0]} and the like. Stop what starts runs of "
+        f"{deployment.stack('training')}, then destroy again."
+    )
+
+
+def stop_executions(
+    deployment: Deployment, executions: Sequence[Leftover], note: Callable[[str], None]
+) -> None:
+    """Stop executions; return when RunEnded has cleaned up after them, or does not in time."""
+    stopped: list[Run] = []
+    for each in executions:
+        run = describe_run(deployment.target, each.name)
+        if run.stopped is None:
+            stopped.append(stop_run(deployment.target, run, REASON))
+        note(f"{each.done}: {each}")
+    if stopped:
+        note("waiting for RunEnded, which cleans up after them")
+    embedded = deployment.target.embedded
+    seconds = _EMBEDDED_CLEANING_SECONDS if embedded else _CLEANING_SECONDS
+    deadline = time.monotonic() + seconds
+    while stopped and deployment.run_table and time.monotonic() < deadline:
+        ends = [ending(deployment, run) for run in stopped]
+        if all(end and end.completed for end in ends):
+            return
+        time.sleep(deployment.target.poll_seconds)
+
+
 def _of_training(deployment: Deployment) -> Iterator[Leftover]:
-    if not deployment.deployed("training"):
+    # a stack whose creation failed has neither outputs nor anything that runs
+    if "StateMachineArn" not in (
+        deployment.target.stack_outputs(deployment.stack("training")) or {}
+    ):
         return
+    yield from _executions(deployment)
+    yield from _jobs(deployment)
+    yield from _schedules(deployment)
+    yield from _endpoint(deployment)
+    yield from _configs_and_models(deployment)
+
+
+def _executions(deployment: Deployment) -> Iterator[Leftover]:
+    pages = deployment.target.stepfunctions.get_paginator("list_executions").paginate(
+        stateMachineArn=deployment.state_machine_arn, statusFilter="RUNNING"
+    )
+    for page in pages:
+        for execution in page["executions"]:
+            yield Leftover("execution", execution["executionArn"])
+
+
+def _jobs(deployment: Deployment) -> Iterator[Leftover]:
     prefix, sagemaker = f"{deployment.project.name}-", deployment.target.sagemaker
-    # <project>-<data set>-<run key>-<attempt>, as PrepareRun makes it: what others made stays
-    run_name = re.compile(rf"{re.escape(prefix)}.+-[0-9a-f]{{10}}-\d+")
-    endpoints = sagemaker.get_paginator("list_endpoints").paginate(
+    job_name = re.compile(f"{_run_name(deployment)}(-validate|-evaluate)?")
+    training = sagemaker.get_paginator("list_training_jobs").paginate(
+        NameContains=prefix, StatusEquals="InProgress"
+    )
+    for page in training:
+        for job in page["TrainingJobSummaries"]:
+            if job_name.fullmatch(job["TrainingJobName"]):
+                yield Leftover("training job", job["TrainingJobName"])
+    processing = sagemaker.get_paginator("list_processing_jobs").paginate(
+        NameContains=prefix, StatusEquals="InProgress"
+    )
+    for listed in processing:
+        for started in listed["ProcessingJobSummaries"]:
+            if job_name.fullmatch(started["ProcessingJobName"]):
+                yield Leftover("processing job", started["ProcessingJobName"])
+
+
+def _schedules(deployment: Deployment) -> Iterator[Leftover]:
+    """List the schedules that uploads made; those of the stack go with it."""
+    resources = stack_resources(deployment, "training")
+    groups = [each for each in resources if each.type == "AWS::Scheduler::ScheduleGroup"]
+    kinds = ("AWS::Scheduler::Schedule",)
+    of_stack = {each.physical_id for each in resources if each.type in kinds}
+    for group in groups:
+        name = group.physical_id.rpartition("/")[2]
+        pages = deployment.target.scheduler.get_paginator("list_schedules").paginate(GroupName=name)
+        for page in pages:
+            for schedule in page["Schedules"]:
+                if schedule["Name"] not in of_stack:
+                    yield Leftover("schedule", f"{name}/{schedule['Name']}")
+
+
+def _endpoint(deployment: Deployment) -> Iterator[Leftover]:
+    pages = deployment.target.sagemaker.get_paginator("list_endpoints").paginate(
         NameContains=deployment.endpoint_name
     )
-    for page in endpoints:
+    for page in pages:
         for endpoint in page["Endpoints"]:
             if endpoint["EndpointName"] == deployment.endpoint_name:
-                yield Leftover(_ENDPOINT, endpoint["EndpointName"])
+                yield Leftover("endpoint", endpoint["EndpointName"])
+
+
+def _configs_and_models(deployment: Deployment) -> Iterator[Leftover]:
+    prefix, sagemaker = f"{deployment.project.name}-", deployment.target.sagemaker
+    run_name = re.compile(_run_name(deployment))
     configs = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=prefix)
     for configured in configs:
         for config in configured["EndpointConfigs"]:
             if run_name.fullmatch(config["EndpointConfigName"]):
-                yield Leftover(_CONFIGURATION, config["EndpointConfigName"])
+                yield Leftover("endpoint configuration", config["EndpointConfigName"])
     for created in sagemaker.get_paginator("list_models").paginate(NameContains=prefix):
         for model in created["Models"]:
             if run_name.fullmatch(model["ModelName"]):
-                yield Leftover(_MODEL, model["ModelName"])
+                yield Leftover("model", model["ModelName"])
+
+
+def _run_name(deployment: Deployment) -> str:
+    """Return what PrepareRun makes, <project>-<data set>-<run key>-<attempt>: others' stays."""
+    return rf"{re.escape(deployment.project.name)}-.+-[0-9a-f]{{10}}-\d+"
 
 
 def _of_storage(deployment: Deployment) -> Iterator[Leftover]:
-    if not deployment.deployed("storage"):
+    """List what is in the group and the bucket, if it was this stack that created them."""
+    if "BucketName" not in (deployment.target.stack_outputs(deployment.stack("storage")) or {}):
         return
-    deleted = _deleted_types(deployment)
-    if "AWS::SageMaker::ModelPackageGroup" in deleted:
+    deleted = {
+        (each.type, each.physical_id.rpartition("/")[2])
+        for each in stack_resources(deployment, "storage")
+        if not each.retained
+    }
+    if ("AWS::SageMaker::ModelPackageGroup", deployment.model_package_group) in deleted:
         pages = deployment.target.sagemaker.get_paginator("list_model_packages").paginate(
             ModelPackageGroupName=deployment.model_package_group
         )
         for page in pages:
             for package in page["ModelPackageSummaryList"]:
-                yield Leftover(_VERSION, package["ModelPackageArn"])
-    if "AWS::S3::Bucket" in deleted:
-        yield Leftover(_OBJECTS, deployment.bucket)
+                yield Leftover("model package version", package["ModelPackageArn"])
+    if ("AWS::S3::Bucket", deployment.bucket) in deleted and _has_objects(deployment):
+        yield Leftover("all objects in bucket", deployment.bucket)
 
 
-def _deleted_types(deployment: Deployment) -> set[str]:
-    stack = deployment.project.stack(deployment.env, "storage")
-    template: Any = deployment.target.cloudformation.get_template(StackName=stack)["TemplateBody"]
-    resources = template["Resources"].values()
-    return {each["Type"] for each in resources if each.get("DeletionPolicy") == "Delete"}
-
-
-def remove(target: Target, leftover: Leftover) -> None:
-    """Delete one of them; an endpoint is gone when this returns."""
-    sagemaker, name = target.sagemaker, leftover.name
-    if leftover.kind == _ENDPOINT:
-        sagemaker.delete_endpoint(EndpointName=name)
-        sagemaker.get_waiter("endpoint_deleted").wait(
-            EndpointName=name, WaiterConfig={"Delay": 1 if target.embedded else 10}
-        )
-    elif leftover.kind == _CONFIGURATION:
-        sagemaker.delete_endpoint_config(EndpointConfigName=name)
-    elif leftover.kind == _MODEL:
-        sagemaker.delete_model(ModelName=name)
-    elif leftover.kind == _VERSION:
-        sagemaker.delete_model_package(ModelPackageName=name)
-    elif leftover.kind == _OBJECTS:
-        _empty(target, name)
-
-
-def _empty(target: Target, bucket: str) -> None:
-    pages = target.s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
-    for page in pages:
-        versions: list[Any] = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        objects: list[Any] = [
-            {"Key": each["Key"], "VersionId": each["VersionId"]} for each in versions
-        ]
-        if objects:
-            target.s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+def _has_objects(deployment: Deployment) -> bool:
+    listed: Any = deployment.target.s3.list_object_versions(Bucket=deployment.bucket, MaxKeys=1)
+    return bool(listed.get("Versions") or listed.get("DeleteMarkers"))

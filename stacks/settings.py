@@ -1,52 +1,50 @@
-"""Every tunable, checked once: `mlops.toml` to one frozen model."""
+"""Every tunable: one frozen model of `mlops.toml`, each stack gets its own sections of it."""
 
 import json
-import math
-import tomllib
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from stacks.fields import (
+    BucketName,
+    DatasetVersion,
+    EmailAddress,
+    Finite,
+    HttpsUrl,
+    HyperparameterName,
+    HyperparameterValue,
+    InstanceType,
+    KeyArn,
+    MetricName,
+    PolicyArn,
+    Qualifier,
+    RepositoryName,
+    RoleNamePrefix,
+    RolePath,
+    Schedule,
+    Seconds,
+    SecurityGroupId,
+    SlackChannelId,
+    SlackWorkspaceId,
+    SubnetId,
+    TagKey,
+    TagValue,
+    Unique,
+    UniqueKeys,
 )
-from pydantic_core import ErrorDetails
-
-InstanceType = Annotated[
-    str, Field(pattern=r"^ml\.[a-z][a-z0-9]*(-[a-z0-9]+)?\.(medium|large|(\d+)?xlarge)$")
-]
-MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Seconds = Annotated[int, Field(ge=60, le=432_000)]
-HyperparameterName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,255}$")]
-
-
-class SettingsError(Exception):
-    """The settings file is wrong; the message is one line that names file and field."""
-
-
-def _is_hyperparameter(value: object) -> object:
-    if not isinstance(value, (bool, int, float, str)):
-        raise ValueError("expected a number, a string or a boolean")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("expected a finite number")
-    if len(str(value)) > 2500:
-        raise ValueError("expected at most 2500 characters")
-    return value
-
-
-HyperparameterValue = Annotated[object, AfterValidator(_is_hyperparameter)]
 
 
 class Section(BaseModel):
     """A table of the settings file: no unknown names, no silent conversions, no changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SlackSettings(Section):
+    """A channel of a workspace that the account's chat client knows."""
+
+    workspace_id: SlackWorkspaceId
+    channel_id: SlackChannelId
 
 
 class ProjectSettings(Section):
@@ -70,11 +68,72 @@ class ProjectSettings(Section):
         return f"{self.name}-staging"
 
 
+class NetworkSettings(Section):
+    """The VPC that jobs and endpoints run in; without subnets, SageMaker's own network."""
+
+    subnet_ids: Annotated[tuple[SubnetId, ...], Field(max_length=16, strict=False), Unique] = ()
+    security_group_ids: Annotated[
+        tuple[SecurityGroupId, ...], Field(max_length=5, strict=False), Unique
+    ] = ()
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if bool(self.subnet_ids) != bool(self.security_group_ids):
+            raise ValueError("expected subnet_ids and security_group_ids together, or neither")
+        return self
+
+
+class AccountSettings(Section):
+    """How an organisation wants what is created in its account."""
+
+    permissions_boundary_arn: PolicyArn | None = None
+    role_path: RolePath = "/"
+    role_name_prefix: RoleNamePrefix = ""
+    qualifier: Qualifier = "hnb659fds"  # the CDK's own
+    tags: Annotated[dict[TagKey, TagValue], Field(max_length=40), UniqueKeys] = {}
+    network: NetworkSettings = NetworkSettings()
+
+
 class StorageSettings(Section):
-    """What outlives a deployment."""
+    """What outlives a deployment; what has a name here exists already and is left as it is."""
 
     removal_policy: Literal["retain", "destroy"]
     noncurrent_version_days: Annotated[int, Field(ge=1, le=3650)]
+    existing_bucket_name: BucketName | None = None
+    existing_key_arn: KeyArn | None = None
+    existing_repository_name: RepositoryName | None = None
+
+
+class TriggerSettings(Section):
+    """What starts a run besides a manifest: a quiet period after uploads, and a schedule."""
+
+    quiet_period_seconds: Annotated[int, Field(ge=0, le=86_400)]
+    schedule: Schedule | None = None
+    schedule_dataset: DatasetVersion | None = None
+    reconcile_minutes: Annotated[int, Field(ge=1, le=1440)]
+
+    @model_validator(mode="after")
+    def _is_scheduled(self) -> Self:
+        if self.schedule_dataset and not self.schedule:
+            raise ValueError("schedule_dataset: expected schedule as well, which says when")
+        return self
+
+
+class NotificationSettings(Section):
+    """Who hears of a run's end, and of alarms."""
+
+    on_success: bool
+    emails: Annotated[tuple[EmailAddress, ...], Field(max_length=50, strict=False), Unique] = ()
+    https_urls: Annotated[tuple[HttpsUrl, ...], Field(max_length=10, strict=False), Unique] = ()
+    slack: SlackSettings | None = None
+
+
+class MonitoringSettings(Section):
+    """When somebody is to look."""
+
+    run_duration_alarm_minutes: Annotated[int, Field(ge=1, le=43_200)]
+    monthly_budget_usd: Annotated[Finite, Field(ge=0, le=10_000_000)]
+    budget_scope: Literal["account", "project"] = "account"
 
 
 class JobSettings(Section):
@@ -88,6 +147,7 @@ class JobSettings(Section):
 class TrainingSettings(JobSettings):
     """The training job, and the processing jobs around it."""
 
+    spot: bool = False
     hyperparameters: Annotated[
         dict[HyperparameterName, HyperparameterValue], Field(max_length=100)
     ] = {}
@@ -164,139 +224,30 @@ class EndpointSettings(Section):
     instance_count: Annotated[int, Field(ge=1, le=100)]
     timeout_seconds: Annotated[int, Field(ge=60, le=14_400)]
     startup_timeout_seconds: Annotated[int, Field(ge=60, le=3600)]
+    lock_timeout_seconds: Annotated[int, Field(ge=60, le=86_400)]
+    kept_configs: Annotated[int, Field(ge=1, le=20)]
+    time_to_live_hours: Annotated[Finite, Field(ge=0, le=8760)]
 
 
 class Settings(Section):
     """One environment's settings: each stack gets its own sections of it."""
 
     project: ProjectSettings
+    account: AccountSettings = AccountSettings()
     storage: StorageSettings
+    trigger: TriggerSettings
     training: TrainingSettings
     quality: QualitySettings
     endpoint: EndpointSettings
+    notifications: NotificationSettings
+    monitoring: MonitoringSettings
 
-
-class Environments(Section):
-    """What each environment overrides; checked as settings once it is merged."""
-
-    dev: dict[str, Any] = {}
-    staging: dict[str, Any] = {}
-    prod: dict[str, Any] = {}
-
-
-ENVIRONMENTS = tuple(Environments.model_fields)
-
-
-def chosen_environment(context: Mapping[str, Any]) -> str:
-    """The environment that `-c env=` names, or dev.
-
-    Raises
-    ------
-    SettingsError
-        If the context has another name of ours: a mistyped `env` must not deploy dev. Names of
-        the CDK's own contain a colon or a slash.
-    """
-    for name, value in context.items():
-        if name != "env" and ":" not in name and "/" not in name:
-            raise SettingsError(f"-c {name}={value}: unknown context; expected env")
-    return str(context.get("env", "dev"))
-
-
-def load_settings(path: Path, environment: str) -> Settings:
-    """Read the settings of one environment, after checking those of all.
-
-    Parameters
-    ----------
-    path
-        The TOML file.
-    environment
-        Whose overrides apply: one of `ENVIRONMENTS`.
-
-    Raises
-    ------
-    SettingsError
-        If the file, a field of any environment, or the environment's name is wrong.
-    """
-    if environment not in ENVIRONMENTS:
-        expected = ", ".join(ENVIRONMENTS)
-        raise SettingsError(f"-c env={environment}: unknown environment; expected {expected}")
-    tables = _read(path)
-    overrides = _overrides(path, tables.pop("environments", {}))
-    checked = {name: _settings(path, tables, name, overrides[name]) for name in ENVIRONMENTS}
-    return checked[environment]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.name}: not valid TOML: {error}") from error
-
-
-def _overrides(path: Path, tables: object) -> dict[str, dict[str, Any]]:
-    try:
-        return Environments.model_validate(tables).model_dump()
-    except ValidationError as error:
-        raise SettingsError(
-            f"{path.name}: {_first_problem(error, Environments, 'environments')}"
-        ) from error
-
-
-def _settings(
-    path: Path, tables: Mapping[str, Any], environment: str, overrides: Mapping[str, Any]
-) -> Settings:
-    try:
-        return Settings.model_validate(_merge(tables, overrides))
-    except ValidationError as error:
-        location = _problems(error)[0]["loc"]
-        table = f"environments.{environment}" if _contains(overrides, location) else ""
-        raise SettingsError(f"{path.name}: {_first_problem(error, Settings, table)}") from error
-
-
-def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in overrides.items():
-        below = merged.get(key)
-        if isinstance(below, dict) and isinstance(value, dict):
-            merged[key] = _merge(below, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _contains(tables: object, location: tuple[int | str, ...]) -> bool:
-    for part in location:
-        if not isinstance(tables, dict) or part not in tables:
-            return False
-        tables = tables[part]
-    return True
-
-
-_PLAINER = {"extra_forbidden": "unknown name", "missing": "missing"}
-
-
-def _problems(error: ValidationError) -> list[ErrorDetails]:
-    """List what is wrong, unknown names first: a typo leaves a missing setting behind as well."""
-    found = error.errors(include_url=False, include_context=False)
-    return sorted(found, key=lambda problem: problem["type"] != "extra_forbidden")
-
-
-def _names(model: Any, table: tuple[int | str, ...]) -> list[str]:
-    """List the names that a table below a model may have."""
-    for part in table:
-        fields = getattr(model, "model_fields", None)
-        model = fields[part].annotation if fields else get_args(model)[-1]
-    return sorted(model.model_fields)
-
-
-def _first_problem(error: ValidationError, model: type[BaseModel], table: str) -> str:
-    first, *others = _problems(error)
-    field = ".".join(str(part) for part in (table, *first["loc"]) if part)
-    problem = _PLAINER.get(first["type"], first["msg"])
-    if first["type"] == "extra_forbidden":
-        problem += f"; expected one of {', '.join(_names(model, first['loc'][:-1]))}"
-    found = "" if first["type"] == "missing" else f", found {first['input']!r}"
-    more = f" (and {len(others)} more)" if others else ""
-    return f"{field}: {problem}{found}{more}"
+    @model_validator(mode="after")
+    def _budget_finds_the_project(self) -> Self:
+        named = [key for key in self.account.tags if key.lower() == "project"]
+        if self.monitoring.budget_scope == "project" and named:
+            raise ValueError(
+                f'monitoring.budget_scope: expected "account", as account.tags.{named[0]}'
+                " replaces the tag by which the project's costs are found"
+            )
+        return self

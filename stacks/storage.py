@@ -1,5 +1,7 @@
 """What outlives every deployment: key, bucket, image repository, model package group."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Aws, CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
@@ -10,9 +12,20 @@ from constructs import Construct
 
 from stacks.settings import ProjectSettings, StorageSettings
 
+ALARMS_AND_BUDGETS = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"]
+# Which services use the key, for which each documents its own actions.
+SENDERS = (
+    ("EventsToEncryptedQueues", ["events.amazonaws.com"], "kms:GenerateDataKey"),
+    ("AlarmsAndBudgetsToEncryptedTopics", ALARMS_AND_BUDGETS, "kms:GenerateDataKey*"),
+)
+
 
 class StorageStack(Stack):
-    """Data, artifacts, images and model versions, encrypted with one key."""
+    """Data, artifacts, images and model versions, encrypted with one key.
+
+    A bucket, key or repository that the settings name exists already: it is used, and neither
+    changed nor removed.
+    """
 
     def __init__(
         self,
@@ -23,19 +36,23 @@ class StorageStack(Stack):
         storage: StorageSettings,
     ) -> None:
         super().__init__(scope, construct_id, description="Data, artifacts, images and versions")
-        destroy = storage.removal_policy == "destroy"
-        removal_policy = RemovalPolicy.DESTROY if destroy else RemovalPolicy.RETAIN
-
-        self.key = self._key(removal_policy)
-        self.bucket = self._bucket(storage, removal_policy)
-        self.repository = ecr.Repository(
-            self,
-            "Repository",
-            repository_name=project.repository_name,
-            image_tag_mutability=ecr.TagMutability.IMMUTABLE,
-            image_scan_on_push=True,
-            removal_policy=removal_policy,
-            empty_on_delete=destroy,
+        removal_policy = RemovalPolicy[storage.removal_policy.upper()]
+        self.key: kms.IKey = (
+            kms.Key.from_key_arn(self, "Key", storage.existing_key_arn)
+            if storage.existing_key_arn
+            else self._key(removal_policy)
+        )
+        self.bucket: s3.IBucket = (
+            s3.Bucket.from_bucket_name(self, "Bucket", storage.existing_bucket_name)
+            if storage.existing_bucket_name
+            else self._bucket(storage, removal_policy)
+        )
+        self.repository: ecr.IRepository = (
+            ecr.Repository.from_repository_name(
+                self, "Repository", storage.existing_repository_name
+            )
+            if storage.existing_repository_name
+            else self._repository(project, removal_policy)
         )
         self.model_package_group = sagemaker.CfnModelPackageGroup(
             self,
@@ -46,6 +63,17 @@ class StorageStack(Stack):
         self.model_package_group.apply_removal_policy(removal_policy)
         self._outputs(project)
 
+    def _repository(self, project: ProjectSettings, policy: RemovalPolicy) -> ecr.Repository:
+        return ecr.Repository(
+            self,
+            "Repository",
+            repository_name=project.repository_name,
+            image_tag_mutability=ecr.TagMutability.IMMUTABLE,
+            image_scan_on_push=True,
+            removal_policy=policy,
+            empty_on_delete=policy is RemovalPolicy.DESTROY,
+        )
+
     def _key(self, removal_policy: RemovalPolicy) -> kms.Key:
         key = kms.Key(
             self,
@@ -54,15 +82,8 @@ class StorageStack(Stack):
             enable_key_rotation=True,
             removal_policy=removal_policy,
         )
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="EventsToEncryptedQueues",
-                principals=[iam.ServicePrincipal("events.amazonaws.com")],
-                actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                resources=["*"],
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-            )
-        )
+        for sid, services, data_key in SENDERS:
+            key.add_to_resource_policy(_sending(sid, services, data_key))
         # Whoever may put objects may upload them in one part: to read them, and to upload in
         # several parts, takes kms:Decrypt as well.
         key.add_to_resource_policy(
@@ -117,3 +138,13 @@ class StorageStack(Stack):
         CfnOutput(self, "RepositoryName", value=self.repository.repository_name)
         CfnOutput(self, "RepositoryUri", value=self.repository.repository_uri)
         CfnOutput(self, "ModelPackageGroupName", value=project.model_package_group_name)
+
+
+def _sending(sid: str, services: Sequence[str], data_key: str) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        sid=sid,
+        principals=[iam.ServicePrincipal(service) for service in services],
+        actions=["kms:Decrypt", data_key],
+        resources=["*"],
+        conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+    )

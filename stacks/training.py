@@ -8,27 +8,25 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.constructs.dataset_trigger import DatasetTrigger
+from stacks.constructs.dead_letters import DeadLetterQueue
+from stacks.constructs.function_factory import FunctionFactory
+from stacks.constructs.monitoring import Monitoring
+from stacks.constructs.notifications import RunTopic
 from stacks.constructs.python_function import RETENTION
+from stacks.constructs.run_endings import RunEndings
+from stacks.constructs.run_table import RunTable
+from stacks.constructs.timetable import Timetable
 from stacks.constructs.training_functions import TrainingFunctions
 from stacks.constructs.training_roles import TrainingRoles
-from stacks.settings import (
-    EndpointSettings,
-    ProjectSettings,
-    QualitySettings,
-    TrainingSettings,
-)
+from stacks.settings import Settings
 from stacks.storage import StorageStack
 from stacks.workflows.permissions import training_permissions
-from stacks.workflows.tasks import PROVISIONING_SECONDS
-from stacks.workflows.training import training_workflow
+from stacks.workflows.training import longest_run_seconds, training_workflow
 from stacks.workflows.training_tasks import TrainingTasks
-
-# What the Lambdas, and retries of throttled requests, may add to the jobs and the endpoint.
-OVERHEAD_SECONDS = 3600
 
 
 class TrainingStack(Stack):
-    """Trigger → state machine → jobs, registry and staging endpoint, a role per purpose."""
+    """Trigger → state machine → jobs, registry and staging endpoint → the end of every run."""
 
     def __init__(
         self,
@@ -37,61 +35,90 @@ class TrainingStack(Stack):
         *,
         lambdas: lambda_.Code,
         storage: StorageStack,
-        project: ProjectSettings,
-        training: TrainingSettings,
-        quality: QualitySettings,
-        endpoint: EndpointSettings,
+        settings: Settings,
     ) -> None:
         super().__init__(scope, construct_id, description="Trains, registers, stages, tests")
-        roles = TrainingRoles(self, storage)
+        project, endpoint = settings.project, settings.endpoint
+        queue = DeadLetterQueue(self, "DeadLetterQueue", key=storage.key)
+        table = RunTable(self, "RunTable", key=storage.key)
+        runs = RunTopic(self, "Runs", key=storage.key, notifications=settings.notifications)
+        timetable = Timetable(self, "Timetable", dead_letter_queue=queue, key=storage.key)
+        factory = FunctionFactory(self, lambdas, project.name, settings.training.log_retention_days)
+
         functions = TrainingFunctions(
-            self,
-            code=lambdas,
-            storage=storage,
-            project=project,
-            training=training,
-            endpoint=endpoint,
+            factory, storage=storage, table=table, project=project, endpoint=endpoint
         )
+        state_machine = self._state_machine(functions, storage, settings)
+        trigger = DatasetTrigger(
+            self,
+            "DatasetTrigger",
+            functions=factory,
+            storage=storage,
+            table=table,
+            state_machine=state_machine,
+            timetable=timetable,
+            dead_letter_queue=queue,
+            project=project,
+            trigger=settings.trigger,
+        )
+        endings = RunEndings(
+            self,
+            "RunEndings",
+            functions=factory,
+            storage=storage,
+            table=table,
+            topic=runs.topic,
+            state_machine=state_machine,
+            dead_letter_queue=queue,
+            project=project,
+            endpoint=endpoint,
+            notify_on_success=settings.notifications.on_success,
+        )
+        reconciler = endings.reconcile(trigger, timetable, settings.trigger)
+        monitoring = Monitoring(
+            self,
+            "Monitoring",
+            state_machine=state_machine,
+            dead_letter_queue=queue,
+            functions=[*functions.all, *trigger.functions],
+            endings=[endings.run_ended, reconciler],
+            topic=runs.topic,
+            endpoint_name=project.staging_endpoint_name,
+            namespace=project.name,
+            monitoring=settings.monitoring,
+        )
+        CfnOutput(self, "StateMachineArn", value=state_machine.state_machine_arn)
+        CfnOutput(self, "StagingEndpointName", value=project.staging_endpoint_name)
+        CfnOutput(self, "DeadLetterQueueUrl", value=queue.queue_url)
+        CfnOutput(self, "RunTableName", value=table.table_name)
+        CfnOutput(self, "TopicArn", value=runs.topic.topic_arn)
+        CfnOutput(self, "ScheduleGroupName", value=timetable.group_name)
+        CfnOutput(self, "DashboardName", value=monitoring.dashboard_name)
+
+    def _state_machine(
+        self, functions: TrainingFunctions, storage: StorageStack, settings: Settings
+    ) -> sfn.StateMachine:
+        roles = TrainingRoles(self, storage, settings.account.network)
         tasks = TrainingTasks(
             self,
             functions=functions,
             roles=roles,
             kms_key_arn=storage.key.key_arn,
-            project=project,
-            training=training,
-            quality=quality,
-            endpoint=endpoint,
+            account=settings.account,
+            project=settings.project,
+            training=settings.training,
+            quality=settings.quality,
+            endpoint=settings.endpoint,
         )
-        state_machine = self._state_machine(
-            training_workflow(self, tasks, quality), training, endpoint
-        )
-        for statement in training_permissions(
-            self, storage=storage, functions=functions, roles=roles, project=project
-        ):
-            state_machine.add_to_role_policy(statement)
-        functions.allow_reading_executions(state_machine)
-        trigger = DatasetTrigger(
-            self,
-            "DatasetTrigger",
-            bucket=storage.bucket,
-            key=storage.key,
-            state_machine=state_machine,
-        )
-        CfnOutput(self, "StateMachineArn", value=state_machine.state_machine_arn)
-        CfnOutput(self, "StagingEndpointName", value=project.staging_endpoint_name)
-        CfnOutput(self, "DeadLetterQueueUrl", value=trigger.dead_letter_queue.queue_url)
-
-    def _state_machine(
-        self, workflow: sfn.IChainable, training: TrainingSettings, endpoint: EndpointSettings
-    ) -> sfn.StateMachine:
         # The vendedlogs prefix keeps log delivery out of the account's one resource policy.
         log_group = logs.LogGroup(
             self,
             "StateMachineLogs",
             log_group_name=f"/aws/vendedlogs/states/{self.stack_name}",
-            retention=RETENTION[training.log_retention_days],
+            retention=RETENTION[settings.training.log_retention_days],
             removal_policy=RemovalPolicy.DESTROY,
         )
+        workflow = training_workflow(self, tasks, settings.quality)
         state_machine = sfn.StateMachine(
             self,
             "TrainingStateMachine",
@@ -104,7 +131,7 @@ class TrainingStack(Stack):
                     conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
                 ),
             ),
-            timeout=Duration.seconds(_longest_run_seconds(training, endpoint)),
+            timeout=Duration.seconds(longest_run_seconds(tasks, settings.endpoint)),
             tracing_enabled=True,
             logs=sfn.LogOptions(
                 destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=True
@@ -113,10 +140,9 @@ class TrainingStack(Stack):
         resource = state_machine.node.default_child
         assert isinstance(resource, CfnResource)  # noqa: S101
         resource.override_logical_id("TrainingStateMachine")
+        for statement in training_permissions(
+            self, storage=storage, functions=functions, roles=roles, settings=settings
+        ):
+            state_machine.add_to_role_policy(statement)
+        functions.allow_reading_executions(state_machine)
         return state_machine
-
-
-def _longest_run_seconds(training: TrainingSettings, endpoint: EndpointSettings) -> int:
-    processing = 2 * (training.processing.max_runtime_seconds + PROVISIONING_SECONDS)
-    job = training.max_runtime_seconds + PROVISIONING_SECONDS
-    return processing + job + endpoint.timeout_seconds + OVERHEAD_SECONDS

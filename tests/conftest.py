@@ -31,6 +31,18 @@ class RunningAccount:
     def url(self) -> str:
         return str(self.contact["url"])
 
+    @contextmanager
+    def faults(self, *rules: dict[str, Any]) -> Iterator[None]:
+        """Let requests go wrong as the rules say (docs/embedded-account.md, "Faults")."""
+        file = self.log.parent / "state" / "faults.json"
+        written = file.with_suffix(".new")
+        written.write_text(json.dumps(rules))
+        written.rename(file)  # a request reads all of it or nothing
+        try:
+            yield
+        finally:
+            file.unlink()
+
     @property
     def environment(self) -> dict[str, str]:
         """The variables with which unmodified clients reach the account, and no others."""

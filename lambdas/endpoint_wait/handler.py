@@ -12,6 +12,7 @@ from endpoint_wait.logic import first_look, next_look
 from endpoint_wait.models import EndpointWaitRequest
 from shared.environment import EndpointWaitEnvironment
 from shared.events import parse_request
+from shared.outages import named_outages
 
 logger = Logger()
 metrics = Metrics()
@@ -19,6 +20,7 @@ metrics = Metrics()
 
 @logger.inject_lambda_context
 @metrics.log_metrics
+@named_outages()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Look at the endpoint once; the state machine waits between looks."""
     environment = EndpointWaitEnvironment.load()

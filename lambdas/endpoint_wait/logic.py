@@ -6,6 +6,7 @@ from shared.errors import EndpointBusy, EndpointFailed, EndpointRolledBack, Endp
 ABSENT = "Absent"
 IN_SERVICE = "InService"
 CHANGING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack"})
+BUSY = CHANGING | {"Deleting"}
 LONGEST_WAIT_SECONDS = 30
 
 
@@ -14,27 +15,27 @@ def first_look(
 ) -> Endpoint:
     """Decide between creating and updating.
 
-    The run's version is registered by now, so its run key would end as Duplicate: the way on is
-    to deploy the endpoint config that the run has made.
+    What a failed run made is removed and its version rejected, so the way on is always another
+    attempt: ExplainFailure adds the command to the cause, which names what else is to be done.
 
     Raises
     ------
     EndpointBusy
-        If another deployment is under way.
+        If another deployment, or a deletion, is under way.
     EndpointFailed
         If the endpoint's status allows no update.
     """
-    if description and description.status in CHANGING:
+    if description and description.status in BUSY:
         raise EndpointBusy(
             f"Endpoint {name} is {description.status} with endpoint config "
-            f"{description.endpoint_config_name}. Once it is InService, deploy this run's version: "
-            f"{_command('update', name, endpoint_config_name)}."
+            f"{description.endpoint_config_name}, expected InService or none to deploy "
+            f"{endpoint_config_name}. Wait until it is."
         )
     if description and description.status != IN_SERVICE:
         raise EndpointFailed(
             f"Endpoint {name} is {description.status}{_reason(description)} and cannot be "
-            f"updated. Delete it (aws sagemaker delete-endpoint --endpoint-name {name}), then "
-            f"deploy this run's version: {_command('create', name, endpoint_config_name)}."
+            f"updated to {endpoint_config_name}. Delete it (aws sagemaker delete-endpoint "
+            f"--endpoint-name {name})."
         )
     return Endpoint(
         name=name,
@@ -43,6 +44,7 @@ def first_look(
         wait_seconds=0,
         started_at=now,
         elapsed_seconds=0,
+        former_config=description.endpoint_config_name if description else None,
     )
 
 
@@ -99,21 +101,14 @@ def _raise_if_lost(endpoint: Endpoint, description: Description, expected: str) 
         raise EndpointRolledBack(
             f"Endpoint {endpoint.name} serves endpoint config {description.endpoint_config_name} "
             f"again instead of {expected}{_reason(description)}. Look at log group "
-            f"/aws/sagemaker/Endpoints/{endpoint.name}."
+            f"/aws/sagemaker/Endpoints/{endpoint.name} and correct what it names."
         )
     if description.status != IN_SERVICE and description.status not in CHANGING:
         raise EndpointFailed(
             f"Endpoint {endpoint.name} is {description.status} with endpoint config "
             f"{description.endpoint_config_name}{_reason(description)}. Look at log group "
-            f"/aws/sagemaker/Endpoints/{endpoint.name}; a failed endpoint can only be deleted."
+            f"/aws/sagemaker/Endpoints/{endpoint.name} and correct what it names."
         )
-
-
-def _command(verb: str, name: str, endpoint_config_name: str) -> str:
-    return (
-        f"aws sagemaker {verb}-endpoint --endpoint-name {name} "
-        f"--endpoint-config-name {endpoint_config_name}"
-    )
 
 
 def _reason(description: Description) -> str:

@@ -8,7 +8,10 @@ from shared.events import Request
 
 
 class Endpoint(Request):
-    """The endpoint as the state machine knows it from one look to the next."""
+    """The endpoint as the state machine knows it from one look to the next.
+
+    `former_config` is the endpoint config that it served at the first look.
+    """
 
     name: str
     action: Literal["Create", "Update"]
@@ -16,6 +19,7 @@ class Endpoint(Request):
     wait_seconds: int
     started_at: int
     elapsed_seconds: int
+    former_config: str | None = None
 
 
 class EndpointWaitRequest(Request):

@@ -11,6 +11,7 @@ from evaluation_reader.models import ReadEvaluationRequest
 from shared.environment import EvaluationReaderEnvironment
 from shared.evaluation_files import read_evaluation_file
 from shared.events import parse_request
+from shared.outages import named_outages
 
 logger = Logger()
 metrics = Metrics()
@@ -18,6 +19,7 @@ metrics = Metrics()
 
 @logger.inject_lambda_context
 @metrics.log_metrics
+@named_outages()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Read the evaluation and set its figures beside the limits."""
     EvaluationReaderEnvironment.load()

@@ -18,6 +18,7 @@ LAMBDA_OF = {
     "PrepareRun": "PrepareRunLambda",
     "ReadEvaluation": "EvaluationReaderLambda",
     "RegisterModelVersion": "ModelRegistryLambda",
+    "AcquireStaging": "StagingLockLambda",
     "FindEndpoint": "EndpointWaitLambda",
     "WaitForEndpoint": "EndpointWaitLambda",
     "TestModel": "ModelTestLambda",
@@ -27,10 +28,12 @@ JOB_ERROR_OF = {
     "TrainModel": "TrainingJobFailed",
     "EvaluateModel": "EvaluationJobFailed",
 }
+# The same input comes to the same end: what is to be mended is not the run.
+NOT_WORTH_A_RETRY = frozenset({"DatasetInvalid", "UploadInvalid", "EventInvalid"})
 # How the model code's error line begins if the data, not the code or the platform, is to blame.
 BLAMES_DATA = ("DataError: ", "JobInputError: ")
 ADVICE_FOR = {
-    "DatasetInvalid": "Mend the data and upload it as a new version.",
+    "DatasetInvalid": "Mend the data and publish it again: .venv/bin/mlops data publish FOLDER.",
     "SageMaker.ResourceLimitExceededException": "Ask AWS for a higher quota, or choose another "
     "instance type in the settings.",
     "SageMaker.ResourceInUseException": "A resource of this name exists: an earlier request may "
@@ -68,12 +71,18 @@ def explain(
         )
     found = found[:FOUND_LENGTH].rstrip(". ")
     registered = (
-        f"{model_package_arn} is registered: starting the run again ends as Duplicate."
+        f"{model_package_arn} is rejected with this run, unless it was approved already."
         if model_package_arn
         else ""
     )
-    cause = f"{state_id}: {found}. {look} {registered} Execution {execution_arn}."
+    again = "" if error in NOT_WORTH_A_RETRY else _retry(execution_arn)
+    cause = f"{state_id}: {found}. {look} {registered} {again} Execution {execution_arn}."
     return Failure(error=error[:ERROR_LENGTH], cause=_one_line(cause))
+
+
+def _retry(execution_arn: str) -> str:
+    """A new attempt, which takes new names; what this one made is removed."""
+    return f"To try again: .venv/bin/mlops runs retry {execution_arn.rpartition(':')[2]}."
 
 
 def _json_object(cause: str) -> Document:

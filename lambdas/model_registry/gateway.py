@@ -1,8 +1,13 @@
 """The model registry, and the record that a run key has its version."""
 
+import json
 from typing import Any
 
 from shared import aws
+
+RECORD_BYTES = 64 * 1024
+# So many executions are remembered beside the latest: each is asked for its status.
+KEPT = 20
 
 
 def create_model_package(parameters: dict[str, Any]) -> str:
@@ -13,9 +18,17 @@ def create_model_package(parameters: dict[str, Any]) -> str:
 def record_version(
     bucket: str, run_key: str, *, model_package_arn: str, execution_arn: str
 ) -> None:
-    """From now on the run key's other executions are duplicates."""
-    aws.write_json(
-        bucket,
-        f"runs/{run_key}/version.json",
-        {"model_package_arn": model_package_arn, "execution_arn": execution_arn},
-    )
+    """From now on the run key's other executions are duplicates, if this one succeeds.
+
+    If it does not, those that registered versions before it still count.
+    """
+    key = f"runs/{run_key}/version.json"
+    content = aws.read_object(bucket, key, at_most_bytes=RECORD_BYTES)
+    known = json.loads(content) if content else {"execution_arn": execution_arn}
+    registered_by = [known["execution_arn"], *known.get("earlier", ())]
+    record = {
+        "model_package_arn": model_package_arn,
+        "execution_arn": execution_arn,
+        "earlier": [arn for arn in registered_by if arn != execution_arn][:KEPT],
+    }
+    aws.write_json(bucket, key, record)

@@ -11,6 +11,7 @@ from model_registry.logic import model_package, model_version
 from model_registry.models import RegisterRequest
 from shared.environment import ModelRegistryEnvironment
 from shared.events import parse_request
+from shared.outages import named_outages
 
 logger = Logger()
 metrics = Metrics()
@@ -18,6 +19,7 @@ metrics = Metrics()
 
 @logger.inject_lambda_context
 @metrics.log_metrics
+@named_outages()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Register the run's model as a version that a person has to approve."""
     environment = ModelRegistryEnvironment.load()

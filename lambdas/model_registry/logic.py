@@ -6,6 +6,7 @@ from typing import Any
 from model_registry.models import ModelVersion, RegisterRequest
 
 CLIENT_TOKEN_LENGTH = 36
+KEY_LENGTH = 32
 METADATA_LENGTH = 256
 # SageMaker accepts letters, digits, spaces and _.:/=+-@ in metadata.
 _NOT_METADATA = re.compile(r"[^A-Za-z0-9 _.:/=+@-]+")
@@ -15,8 +16,8 @@ CONTENT_TYPE = "text/csv"
 def model_package(request: RegisterRequest, group_name: str, instance_type: str) -> dict[str, Any]:
     """Parameters of CreateModelPackage.
 
-    The client token comes from the run key: however often the request is repeated, the key
-    has one version.
+    The client token comes from the run key and the attempt: however often the request is
+    repeated, the attempt has one version.
     """
     run = request.run
     container = {"Image": run.image.training, "ModelDataUrl": request.model_data_url}
@@ -37,8 +38,14 @@ def model_package(request: RegisterRequest, group_name: str, instance_type: str)
         },
         "ModelMetrics": {"ModelQuality": {"Statistics": statistics}},
         "CustomerMetadataProperties": metadata(request),
-        "ClientToken": run.run_key[:CLIENT_TOKEN_LENGTH],
+        "ClientToken": client_token(run.run_key, run.attempt),
     }
+
+
+def client_token(run_key: str, attempt: int) -> str:
+    """What SageMaker knows a repeated request by."""
+    suffix = f"-{attempt}"
+    return run_key[: min(KEY_LENGTH, CLIENT_TOKEN_LENGTH - len(suffix))] + suffix
 
 
 def metadata(request: RegisterRequest) -> dict[str, str]:

@@ -12,6 +12,7 @@ from model_test.models import ModelTestRequest
 from shared.environment import ModelTestEnvironment
 from shared.evaluation_files import read_evaluation_file
 from shared.events import parse_request
+from shared.outages import named_outages
 
 logger = Logger()
 metrics = Metrics()
@@ -19,6 +20,7 @@ metrics = Metrics()
 
 @logger.inject_lambda_context
 @metrics.log_metrics
+@named_outages()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Send labelled rows through the endpoint and compare the metrics with the evaluation's."""
     endpoint_name = ModelTestEnvironment.load().endpoint_name

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from prepare_run.models import Claim, PushedImage
+from prepare_run.models import Claim, PushedImage, VersionRecord
 from shared import aws
 from shared.errors import DatasetInvalid
+from shared.manifests import MANIFEST_BYTES
 
-MANIFEST_BYTES = 4 * 1024 * 1024
 RECORD_BYTES = 64 * 1024
-RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 
 class RunGateway:
@@ -30,7 +30,7 @@ class RunGateway:
         self._repository = repository
 
     def manifest(self, key: str, version_id: str | None) -> bytes:
-        """The manifest that the event is about, not one that replaced it since."""
+        """The manifest that a run was asked for, or else the current one."""
         uri = f"s3://{self._bucket}/{key}"
         try:
             content = aws.read_object(
@@ -39,7 +39,10 @@ class RunGateway:
         except aws.ObjectTooLarge as error:
             raise DatasetInvalid(f"{error}. Put fewer files into a version.") from error
         if content is None:
-            raise DatasetInvalid(f"{uri}: not in the bucket any more. Upload the manifest again.")
+            gone = " any more" if version_id else ""
+            raise DatasetInvalid(
+                f"{uri}: not in the bucket{gone}. Upload the files, then the manifest again."
+            )
         return content
 
     def object_sizes(self, prefix: str) -> dict[str, int]:
@@ -51,10 +54,6 @@ class RunGateway:
         for page in paginator.paginate(Bucket=self._bucket, Prefix=prefix):
             for listed in page.get("Contents", []):
                 yield listed["Key"], listed["Size"]
-
-    def current_version_id(self, key: str) -> str:
-        """Version id of the object that jobs would read now."""
-        return aws.s3().head_object(Bucket=self._bucket, Key=key).get("VersionId", "null")
 
     def images(self) -> Iterator[PushedImage]:
         """Every image of the repository."""
@@ -85,23 +84,24 @@ class RunGateway:
             overwrite=False,
         )
 
-    def registered_by(self, run_key: str) -> str | None:
-        """The execution that registered the run key's version, if there is one."""
-        return self._record(f"runs/{run_key}/version.json").get("execution_arn")
+    def version_record(self, run_key: str) -> VersionRecord | None:
+        """Who registered the run key's versions, if it has any."""
+        record = self._record(f"runs/{run_key}/version.json")
+        return VersionRecord.model_validate(record) if record else None
 
-    def is_running(self, execution_arn: str) -> bool:
-        """Whether an execution may still register a version."""
+    def status(self, execution_arn: str) -> str | None:
+        """Status of an execution, or None where it is forgotten."""
         try:
             execution = aws.step_functions().describe_execution(executionArn=execution_arn)
         except ClientError as error:
             if aws.error_code(error) == "ExecutionDoesNotExist":
-                return False
+                return None
             raise
-        return execution["status"] in RUNNING
+        return execution["status"]
 
-    def _record(self, key: str) -> dict[str, str]:
+    def _record(self, key: str) -> dict[str, Any]:
         content = aws.read_object(self._bucket, key, at_most_bytes=RECORD_BYTES)
-        record: dict[str, str] = json.loads(content) if content else {}
+        record: dict[str, Any] = json.loads(content) if content else {}
         return record
 
 

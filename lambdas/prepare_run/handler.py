@@ -11,6 +11,7 @@ from prepare_run.models import PrepareRunRequest
 from prepare_run.preparation import prepare_run
 from shared.environment import PrepareRunEnvironment
 from shared.events import parse_request
+from shared.outages import named_outages
 
 logger = Logger()
 metrics = Metrics()
@@ -18,12 +19,19 @@ metrics = Metrics()
 
 @logger.inject_lambda_context
 @metrics.log_metrics
+@named_outages()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Identify and claim the run that an uploaded manifest asks for."""
+    """Identify and claim the run that the execution is asked for."""
     environment = PrepareRunEnvironment.load()
     request = parse_request(PrepareRunRequest, event)
     gateway = RunGateway(environment.bucket_name, environment.repository_name)
     run = prepare_run(request, environment, gateway)
-    logger.info("Run prepared", run_key=run.run_key, run_name=run.name, status=run.status)
+    logger.info(
+        "Run prepared",
+        run_key=run.run_key,
+        run_name=run.name,
+        status=run.status,
+        trigger=run.trigger,
+    )
     metrics.add_metric(name=f"Runs{run.status}", unit=MetricUnit.Count, value=1)
     return run.model_dump()

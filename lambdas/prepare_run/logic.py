@@ -1,43 +1,23 @@
 """Decisions of PrepareRun, without any call."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from pydantic import ValidationError
 
-from prepare_run.models import Dataset, ImagePair, Manifest, PushedImage, Run
+from prepare_run.models import Dataset, ImagePair, PushedImage, Run, Trigger
 from shared.canonical import json_sha256
+from shared.datasets import MANIFEST_NAME, SPLITS, slug
 from shared.errors import DatasetInvalid, ImageMissing
 from shared.events import first_problem
+from shared.manifests import Manifest
 
-MANIFEST_NAME = "_MANIFEST.json"
-SPLITS = ("train", "validation")
 CONTENT_TYPES = {".csv": "text/csv", ".parquet": "application/x-parquet"}
 PROCESSING_TAG_SUFFIX = "-processing"
 # SageMaker's names have at most 63 characters; "-validate" and "-evaluate" are added to this one.
 RUN_NAME_LENGTH = 54
-_VERSION = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
-
-
-def dataset_version(bucket: str, key: str) -> str:
-    """The data set version that a manifest's key names.
-
-    Raises
-    ------
-    DatasetInvalid
-        If the key is no `<version>/_MANIFEST.json`, or the version is a reserved name.
-    """
-    match = re.fullmatch(rf"({_VERSION})/{re.escape(MANIFEST_NAME)}", key)
-    if match is None or match[1] == "runs":
-        raise DatasetInvalid(
-            f"s3://{bucket}/{key}: expected <version>/{MANIFEST_NAME}, where the version starts "
-            "with a letter or digit, has at most 63 letters, digits, '.', '_' or '-', and is not "
-            "'runs'. Upload the data set under such a version."
-        )
-    return match[1]
 
 
 def parse_manifest(content: bytes, uri: str, version: str) -> Manifest:
@@ -68,6 +48,9 @@ def _manifest_problems(manifest: Manifest, version: str) -> Iterable[str]:
                 f"key {key!r}: expected a path under train/ or validation/ that ends in .csv or "
                 ".parquet, without empty, '.' or '..' parts and control characters"
             )
+    for file in manifest.files:
+        if not file.size:
+            yield f"key {file.key!r} has 0 bytes, expected rows; remove or fill the file"
     for key, count in Counter(key.casefold() for key in keys).items():
         if count > 1:
             yield f"key {key!r} is listed {count} times (upper and lower case count as equal)"
@@ -116,7 +99,13 @@ def check_objects(manifest: Manifest, root: str, sizes: Mapping[str, int]) -> No
                 f"{root}{file.key}: has {sizes[file.key]} bytes, expected {file.size} as in the "
                 "manifest. Upload it, then the manifest again."
             )
-    extra = sorted(sizes.keys() - {file.key for file in manifest.files} - {MANIFEST_NAME})
+    known = {MANIFEST_NAME, *(file.key for file in manifest.files)}
+    # Empty objects that end in a slash are a console's folders, and no job sees them.
+    extra = sorted(
+        key
+        for key, size in sizes.items()
+        if key not in known and (size or not f"/{key}".endswith("/"))
+    )
     if extra:
         raise DatasetInvalid(
             f"{root}{extra[0]}: in the bucket but not in the manifest, and jobs would read it. "
@@ -186,9 +175,8 @@ def run_key(dataset_digest: str, image: ImagePair, settings: str) -> str:
 
 def run_name(project: str, version: str, key: str, attempt: int) -> str:
     """A name that SageMaker accepts for the run's job, model and endpoint config."""
-    slug = re.sub(r"[^a-z0-9]+", "-", version.lower()).strip("-")
     room = RUN_NAME_LENGTH - len(f"{project}--{key[:10]}-{attempt}")
-    return f"{project}-{slug[:room].strip('-')}-{key[:10]}-{attempt}"
+    return f"{project}-{slug(version)[:room].strip('-')}-{key[:10]}-{attempt}"
 
 
 def describe_run(
@@ -201,6 +189,7 @@ def describe_run(
     key: str,
     attempt: int,
     duplicate_of: str | None,
+    trigger: Trigger,
 ) -> Run:
     """Names and places of everything that the run creates."""
     name = run_name(project, dataset.version, key, attempt)
@@ -208,6 +197,7 @@ def describe_run(
     return Run(
         status="Duplicate" if duplicate_of else "New",
         duplicate_of=duplicate_of,
+        trigger=trigger,
         run_key=key,
         attempt=attempt,
         name=name,

@@ -5,59 +5,33 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.datasets import Version
 from shared.events import Request
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+HyperparameterName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,255}$")]
+HyperparameterValue = Annotated[str, Field(max_length=2500)]
+Hyperparameters = dict[HyperparameterName, HyperparameterValue]
+Trigger = Literal["upload", "schedule", "manual", "retry", "reconciler"]
 
 
-class Bucket(Request):
-    """The bucket of an event."""
+class ExecutionInput(Request):
+    """What an execution is asked to do; a mistyped name must not train something else."""
 
-    name: str
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-
-class S3Object(Request):
-    """The object of an event; unversioned buckets give no version id."""
-
-    key: str
-    version_id: Annotated[str | None, Field(alias="version-id")] = None
-
-
-class ObjectCreated(Request):
-    """Detail of S3's event `Object Created`, as far as it matters here."""
-
-    bucket: Bucket
-    object: S3Object
+    trigger: Trigger = "manual"
+    dataset: Version
+    manifest_version_id: str | None = None
+    hyperparameters: Hyperparameters = {}
+    again: bool = False
 
 
 class PrepareRunRequest(Request):
-    """An uploaded manifest, and the settings that training gets."""
+    """The execution's input, and the settings' hyperparameters."""
 
     execution_arn: str
-    event: ObjectCreated
-    hyperparameters: dict[str, str]
-
-
-class ManifestFile(BaseModel):
-    """One file of a data set version; its key is relative to the version."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    key: Annotated[str, Field(min_length=1, max_length=1024)]
-    sha256: Sha256
-    size: Annotated[int, Field(ge=1)]
-    version_id: str | None = None
-
-
-class Manifest(BaseModel):
-    """`_MANIFEST.json`, written last: what a data set version consists of."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: Annotated[Literal[1], Field(alias="schema")]
-    version: str
-    created: datetime | None = None
-    files: Annotated[tuple[ManifestFile, ...], Field(min_length=2)]
+    request: ExecutionInput
+    hyperparameters: Hyperparameters
 
 
 class PushedImage(BaseModel):
@@ -77,6 +51,20 @@ class ImagePair(BaseModel):
 
     training: str
     processing: str
+
+
+class VersionRecord(BaseModel):
+    """Which executions registered versions of a run key, the latest first."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    execution_arn: str
+    earlier: tuple[str, ...] = ()
+
+    @property
+    def execution_arns(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.execution_arn, *self.earlier)
 
 
 class Claim(BaseModel):
@@ -103,6 +91,7 @@ class Run(BaseModel):
     """What the rest of the state machine knows of the run."""
 
     status: Literal["New", "Duplicate"]
+    trigger: Trigger
     duplicate_of: str | None
     run_key: str
     attempt: int

@@ -4,11 +4,14 @@ from typing import NamedTuple
 
 from prepare_run import logic
 from prepare_run.gateway import RunGateway
-from prepare_run.models import Dataset, PrepareRunRequest, Run
+from prepare_run.models import Dataset, ExecutionInput, PrepareRunRequest, Run
+from shared.datasets import manifest_key
 from shared.environment import PrepareRunEnvironment
-from shared.errors import DatasetInvalid, RunKeyContended
+from shared.errors import RunKeyContended
 
 CLAIM_ROUNDS = 10
+RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
+SUCCEEDED = "SUCCEEDED"
 
 
 class Turn(NamedTuple):
@@ -21,7 +24,7 @@ class Turn(NamedTuple):
 def prepare_run(
     request: PrepareRunRequest, environment: PrepareRunEnvironment, gateway: RunGateway
 ) -> Run:
-    """Identify the run that an uploaded manifest asks for, and claim it.
+    """Identify the run that an execution is asked for, and claim it.
 
     Raises
     ------
@@ -32,59 +35,58 @@ def prepare_run(
     RunKeyContended
         If the run key cannot be claimed for all the others that want it.
     """
-    dataset = read_dataset(request, environment.bucket_name, gateway)
+    asked = request.request
+    hyperparameters = request.hyperparameters | asked.hyperparameters
+    dataset = read_dataset(asked, environment.bucket_name, gateway)
     image = logic.newest_pair(gateway.images(), environment.repository_uri)
-    settings = logic.settings_digest(request.hyperparameters)
+    settings = logic.settings_digest(hyperparameters)
     run_key = logic.run_key(dataset.digest, image, settings)
-    turn = take_turn(run_key, request.execution_arn, gateway)
+    turn = take_turn(run_key, request.execution_arn, gateway, again=asked.again)
     return logic.describe_run(
         project=environment.project_name,
         bucket=environment.bucket_name,
         dataset=dataset,
         image=image,
-        hyperparameters=request.hyperparameters,
+        hyperparameters=hyperparameters,
         key=run_key,
         attempt=turn.attempt,
         duplicate_of=turn.duplicate_of,
+        trigger=asked.trigger,
     )
 
 
-def read_dataset(request: PrepareRunRequest, bucket: str, gateway: RunGateway) -> Dataset:
-    """Check manifest and objects against each other."""
-    found = request.event.bucket.name
-    key = request.event.object.key
-    if found != bucket:
-        raise DatasetInvalid(f"s3://{found}/{key}: expected an object of bucket {bucket}.")
-    version = logic.dataset_version(bucket, key)
-    root = f"s3://{bucket}/{version}/"
-    content = gateway.manifest(key, request.event.object.version_id)
-    manifest = logic.parse_manifest(content, f"s3://{bucket}/{key}", version)
-    logic.check_objects(manifest, root, gateway.object_sizes(f"{version}/"))
-    for file in manifest.files:
-        if file.version_id is None:
-            continue
-        current = gateway.current_version_id(f"{version}/{file.key}")
-        if current != file.version_id:
-            raise DatasetInvalid(
-                f"{root}{file.key}: was replaced (version id {current}, expected "
-                f"{file.version_id} as in the manifest). Write the manifest again."
-            )
+def read_dataset(asked: ExecutionInput, bucket: str, gateway: RunGateway) -> Dataset:
+    """Check manifest and objects against each other.
+
+    Version ids in the manifest are not compared: files that were uploaded again with the same
+    bytes are the same, and the validation job reads the bytes.
+    """
+    root = f"s3://{bucket}/{asked.dataset}/"
+    key = manifest_key(asked.dataset)
+    content = gateway.manifest(key, asked.manifest_version_id)
+    manifest = logic.parse_manifest(content, f"s3://{bucket}/{key}", asked.dataset)
+    logic.check_objects(manifest, root, gateway.object_sizes(f"{asked.dataset}/"))
     return logic.describe_dataset(manifest, root)
 
 
-def take_turn(run_key: str, execution_arn: str, gateway: RunGateway) -> Turn:
+def take_turn(run_key: str, execution_arn: str, gateway: RunGateway, *, again: bool) -> Turn:
     """Claim the next attempt, unless the run key has, or is getting, a version.
 
     The claim is looked at before the version: an execution writes its version before it ends,
     so one that no longer runs has either written it by now or never will.
+
+    Parameters
+    ----------
+    again
+        Whether to run although the run key has a version; a running claim stands even so.
     """
     for _ in range(CLAIM_ROUNDS):
         newest = gateway.newest_claim(run_key)
         if newest and newest.execution_arn == execution_arn:
             return Turn(newest.attempt, None)
-        if newest and gateway.is_running(newest.execution_arn):
+        if newest and gateway.status(newest.execution_arn) in RUNNING:
             return Turn(newest.attempt, newest.execution_arn)
-        if registered_by := gateway.registered_by(run_key):
+        if not again and (registered_by := _registered_by(run_key, gateway)):
             return Turn(newest.attempt if newest else 1, registered_by)
         attempt = newest.attempt + 1 if newest else 1
         if gateway.claim(run_key, attempt, execution_arn):
@@ -92,3 +94,15 @@ def take_turn(run_key: str, execution_arn: str, gateway: RunGateway) -> Turn:
     raise RunKeyContended(
         f"Run key {run_key}: other executions claimed it {CLAIM_ROUNDS} times. Start again later."
     )
+
+
+def _registered_by(run_key: str, gateway: RunGateway) -> str | None:
+    """Return an execution whose version stands: that of one that failed is rejected.
+
+    Step Functions forgets executions after 90 days; what it has forgotten counts as succeeded.
+    """
+    record = gateway.version_record(run_key)
+    for execution_arn in record.execution_arns if record else ():
+        if gateway.status(execution_arn) in (None, SUCCEEDED):
+            return execution_arn
+    return None

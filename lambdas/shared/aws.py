@@ -11,10 +11,15 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_stepfunctions import SFNClient
 
 RETRIES = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5)
@@ -55,9 +60,48 @@ def sagemaker_runtime() -> SageMakerRuntimeClient:
     return boto3.client("sagemaker-runtime", config=RETRIES)
 
 
+@cache
+def dynamodb() -> DynamoDBClient:
+    """The run table."""
+    return boto3.client("dynamodb", config=RETRIES)
+
+
+@cache
+def sns() -> SNSClient:
+    """Notifications."""
+    return boto3.client("sns", config=RETRIES)
+
+
+@cache
+def scheduler() -> EventBridgeSchedulerClient:
+    """Quiet periods."""
+    return boto3.client("scheduler", config=RETRIES)
+
+
+@cache
+def logs() -> CloudWatchLogsClient:
+    """Job logs."""
+    return boto3.client("logs", config=RETRIES)
+
+
+@cache
+def lambda_() -> LambdaClient:
+    """Other Lambdas."""
+    return boto3.client("lambda", config=RETRIES)
+
+
 def error_code(error: ClientError) -> str:
     """The service's name for what went wrong."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_absent(error: ClientError) -> bool:
+    """Whether SageMaker refused because there is no such resource, which it says in words only."""
+    code, message = error_code(error), str(error)
+    words = ("Could not find", "does not exist", "resource not found")
+    return code == "ResourceNotFound" or (
+        code == "ValidationException" and any(each in message for each in words)
+    )
 
 
 def split_uri(uri: str) -> tuple[str, str]:

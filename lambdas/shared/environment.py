@@ -82,3 +82,63 @@ class ExplainFailureEnvironment(Environment):
 
     endpoint_name: Name
     log_groups: Json[dict[str, str]]
+
+
+class StagingLockEnvironment(Environment):
+    """Where the lock is, and how long an execution may wait for it."""
+
+    run_table_name: Name
+    lock_timeout_seconds: Annotated[int, Field(gt=0)]
+
+
+class StartRunEnvironment(Environment):
+    """Which bucket's manifests start which state machine."""
+
+    bucket_name: Name
+    state_machine_arn: Name
+
+
+class UploadWatchEnvironment(Environment):
+    """How long no file may arrive before a data set version counts as complete."""
+
+    project_name: Name
+    bucket_name: Name
+    quiet_period_seconds: Annotated[int, Field(gt=0)]
+    schedule_group_name: Name
+    schedule_role_arn: Name
+    sealer_function_arn: Name
+    dead_letter_queue_arn: Name
+
+
+class DatasetSealerEnvironment(Environment):
+    """Which bucket's data set versions get a manifest."""
+
+    bucket_name: Name
+    run_table_name: Name
+
+
+class RunEndedEnvironment(Environment):
+    """What runs leave, where, and whom to tell."""
+
+    project_name: Name
+    bucket_name: Name
+    run_table_name: Name
+    endpoint_name: Name
+    model_package_group_name: Name
+    topic_arn: Name
+    kept_configs: Annotated[int, Field(ge=1)]
+    notify_on_success: bool
+
+
+class ReconcilerEnvironment(Environment):
+    """What may have been missed, and who makes up for it."""
+
+    bucket_name: Name
+    run_table_name: Name
+    endpoint_name: Name
+    endpoint_time_to_live_seconds: Annotated[int, Field(ge=0)]
+    quiet_period_seconds: Annotated[int, Field(ge=0)]
+    state_machine_arn: Name
+    start_run_function_arn: Name
+    dataset_sealer_function_arn: Name
+    run_ended_function_arn: Name

@@ -5,16 +5,21 @@ PipelineError
 │   ├── EventInvalid            an event or a state's input has another shape
 │   ├── DatasetInvalid          manifest and objects of a data set version disagree
 │   ├── ImageMissing            the repository has no pair of images
-│   └── EvaluationInvalid       a file of the evaluation cannot be read
+│   ├── EvaluationInvalid       a file of the evaluation cannot be read
+│   └── UploadInvalid           an uploaded object belongs to no data set version
 ├── OutcomeError            the run's model or endpoint is not good enough to go on
 │   ├── EndpointFailed          the endpoint is Failed, or cannot be updated
 │   ├── EndpointBusy            another deployment of the endpoint is under way
+│   ├── StagingBusy             another execution holds staging for longer than this one may wait
 │   ├── EndpointRolledBack      the endpoint serves its previous model again
 │   ├── EndpointTimedOut        the endpoint is not in service within its time
 │   └── ModelTestFailed         the endpoint predicts something else than the evaluation
 └── PlatformError           the deployment or the platform must be corrected
     ├── EnvironmentInvalid      an environment variable is missing or malformed
-    └── RunKeyContended         too many executions want one run key at once
+    ├── ServiceUnavailable      a service is throttled, fails or cannot be reached
+    ├── RunKeyContended         too many executions want one run key at once
+    ├── CleaningIncomplete      something that a run left could not be removed yet
+    └── ReconcilingIncomplete   something that an event was lost for could not be looked at
 """
 
 
@@ -42,6 +47,10 @@ class EvaluationInvalid(InputError):
     """A file of the evaluation is missing or malformed."""
 
 
+class UploadInvalid(InputError):
+    """An uploaded object belongs to no data set version."""
+
+
 class OutcomeError(PipelineError):
     """The run's model or endpoint is not good enough to go on."""
 
@@ -52,6 +61,10 @@ class EndpointFailed(OutcomeError):
 
 class EndpointBusy(OutcomeError):
     """Another deployment of the endpoint is under way."""
+
+
+class StagingBusy(OutcomeError):
+    """Another execution holds staging for longer than this one may wait."""
 
 
 class EndpointRolledBack(OutcomeError):
@@ -74,5 +87,17 @@ class EnvironmentInvalid(PlatformError):
     """An environment variable is missing or malformed."""
 
 
+class ServiceUnavailable(PlatformError):
+    """A service is throttled, fails or cannot be reached, longer than its client retries."""
+
+
 class RunKeyContended(PlatformError):
     """Too many executions want one run key at once."""
+
+
+class CleaningIncomplete(PlatformError):
+    """Something that a run left could not be removed yet."""
+
+
+class ReconcilingIncomplete(PlatformError):
+    """Something that an event was lost for could not be looked at, or not be made up for."""

@@ -6,18 +6,55 @@ private to moto, so the version is pinned, another one is refused, and a test co
 the source of each replaced callable with the one these modules were written against.
 """
 
-from local_account.hooks import authorization, cloudformation, events, functions, state_machines
+from dataclasses import dataclass
+from itertools import chain
+
+from local_account.hooks import (
+    authorization,
+    cloudformation,
+    events,
+    executions,
+    functions,
+    messages,
+    objects,
+    scheduler,
+    state_machines,
+    task_errors,
+)
 from local_account.service import Account
+from local_account.services.delivery import Delivery
 from local_account.services.eventbridge import EventBus
 from local_account.services.lambda_runtime import LambdaRuntime
+from local_account.services.scheduler import Clock
 
 
-def install(account: Account, lambda_runtime: LambdaRuntime) -> EventBus:
-    """Replace what moto lacks with what the account does, and return its event bus."""
-    bus = EventBus(account, lambda event: events.matching_targets(account, event))
+@dataclass(frozen=True)
+class Installed:
+    """What the hooks started: the event bus, and the clock that fires schedules."""
+
+    bus: EventBus
+    clock: Clock
+    delivery: Delivery
+
+    def close(self) -> None:
+        """Fire and deliver nothing more."""
+        self.clock.close()
+        self.delivery.close()
+
+
+def install(account: Account, lambda_runtime: LambdaRuntime) -> Installed:
+    """Replace what moto lacks with what the account does."""
+    delivery = Delivery(account)
+    bus = EventBus(account, delivery, lambda event: events.matching_targets(account, event))
+    clock = Clock(lambda: chain(scheduler.plans(account, delivery), events.plans(account, bus)))
     authorization.install(account)
     cloudformation.install(account)
     events.install(account, bus)
     functions.install(lambda_runtime)
+    messages.install(delivery)
+    objects.install()
+    scheduler.install()
     state_machines.install(account)
-    return bus
+    executions.install(bus)
+    task_errors.install()
+    return Installed(bus, clock, delivery)

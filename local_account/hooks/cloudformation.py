@@ -1,5 +1,6 @@
 """CloudFormation: real events, order, outputs and rollback, and no type that is not modelled."""
 
+import importlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import yaml
 
 from local_account.hooks.replace import extend_resource, replace
+from local_account.hooks.resource_models import resource_model
 from local_account.service import Account
 from local_account.services import cloudformation
 
@@ -21,53 +23,6 @@ def _parse_template(template: str) -> dict[str, Any]:
         yaml.add_multi_constructor("", yaml_tag_constructor, Loader=loader)
         parsed = yaml.load(template, Loader=loader)  # noqa: S506 - the template's owner runs this
     return parsed
-
-
-def _resource_model(type_name: str, kind: cloudformation.ResourceType, account: Account) -> type:
-    """Make the class under which moto finds a resource type of the account's own."""
-    from moto.core.common_models import CloudFormationModel
-
-    class Resource(CloudFormationModel):
-        def __init__(self, physical_id: str, attributes: dict[str, str]) -> None:
-            self.physical_resource_id, self.attributes = physical_id, attributes
-
-        @staticmethod
-        def cloudformation_name_type() -> str:
-            return kind.name_property
-
-        @staticmethod
-        def cloudformation_type() -> str:
-            return type_name
-
-        @classmethod
-        def has_cfn_attr(cls, attr: str) -> bool:
-            return attr in kind.attributes
-
-        def get_cfn_attribute(self, attribute: str) -> str:
-            return self.attributes[attribute]
-
-        @classmethod
-        def create_from_cloudformation_json(
-            cls, name: str, template: dict[str, Any], *_: Any, **__: Any
-        ) -> "Resource":
-            properties = dict(template["Properties"])
-            if kind.name_property:
-                properties.setdefault(kind.name_property, name)
-            physical_id, attributes = kind.create(account, properties)
-            return cls(physical_id, dict(attributes))
-
-        @classmethod
-        def update_from_cloudformation_json(
-            cls, original_resource: Any, cloudformation_json: dict[str, Any], **_: Any
-        ) -> "Resource":
-            return cls.create_from_cloudformation_json(
-                original_resource.physical_resource_id, cloudformation_json
-            )
-
-        def delete(self, *_: Any) -> None:
-            kind.delete(account, self.physical_resource_id)
-
-    return Resource
 
 
 _RESOURCE_MODELS: list[type] = []  # moto finds them through weak references
@@ -229,8 +184,15 @@ def _roll_back(stack: Any, verb: str, before: set[str], why: str) -> None:
         resource_json = resources._resource_json_map.get(logical_id)
         if resource_json is not None:
             resources._delete_resource(resources._parsed_resources.pop(logical_id), resource_json)
+    if verb == "CREATE":
+        _forget_outputs(stack)
     stack.status, stack.status_reason = f"{prefix}ROLLBACK_COMPLETE", why
     stack._add_stack_event(stack.status)
+
+
+def _forget_outputs(stack: Any) -> None:
+    """Take away outputs of resources that are gone: to look at them would create those again."""
+    stack.output_map = type(stack.output_map)(stack.resource_map, {}, stack.stack_id)
 
 
 def _delete_stack(original: Any) -> Any:
@@ -248,8 +210,7 @@ def _delete_stack(original: Any) -> Any:
                 continue
             for name in exports:
                 self.exports.pop(name, None)
-            # its outputs refer to resources that are gone, and clients still ask how it ended
-            stack.output_map = type(stack.output_map)(stack.resource_map, {}, stack.stack_id)
+            _forget_outputs(stack)
             self.deleted_stacks[stack.stack_id] = self.stacks.pop(stack.stack_id)
 
     return delete
@@ -279,8 +240,9 @@ def _delete_resource(account: Account) -> Callable[[Any], Any]:
 def install(account: Account) -> None:
     """Make stacks that really create, fail and roll back."""
     models, parsing = "moto.cloudformation.models", "moto.cloudformation.parsing"
+    importlib.import_module(parsing)  # moto's own types first: of two classes the later one counts
     for type_name, kind in cloudformation.RESOURCE_TYPES.items():
-        _RESOURCE_MODELS.append(_resource_model(type_name, kind, account))
+        _RESOURCE_MODELS.append(resource_model(type_name, kind, account))
     replace(f"{models}:Stack.parse_template", lambda original: staticmethod(_parse_template))
     replace(
         f"{models}:ChangeSet._parse_template",
@@ -307,6 +269,8 @@ def install(account: Account) -> None:
     replace(f"{models}:CloudFormationBackend.delete_stack", _delete_stack)
     extend_resource(
         "moto.s3.models:FakeBucket",
+        # moto cannot change the tags of a bucket whose name is generated
+        before=lambda properties: properties.update(TagSet=properties.pop("Tags", [])),
         after=lambda bucket, properties: cloudformation.complete_bucket(
             account, bucket.name, properties
         ),

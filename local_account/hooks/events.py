@@ -2,17 +2,79 @@
 
 import json
 import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from local_account.hooks.replace import replace
 from local_account.service import Account
-from local_account.services.eventbridge import Event, EventBus, Target, new_event
+from local_account.services.delivery import Target
+from local_account.services.event_patterns import problems
+from local_account.services.eventbridge import Event, EventBus, new_event
+from local_account.services.schedule_expressions import InvalidExpression, parse
+from local_account.services.scheduler import Plan
 
 
 def install(account: Account, bus: EventBus) -> None:
     """Send what S3 and clients put on the bus through the account's own delivery."""
     _hook_s3(account, bus)
     _hook_put_events(account, bus)
+    replace("moto.events.models:EventPatternParser._validate_event_pattern", _refuse_patterns)
+    replace("moto.events.models:EventsBackend.put_rule", _refuse_schedules)
+
+
+def _refuse_patterns(original: Any) -> Any:
+    from moto.events.exceptions import InvalidEventPatternException
+
+    def validate(self: Any, pattern: dict[str, Any]) -> None:
+        if self.pattern and (found := list(problems(pattern))):
+            raise InvalidEventPatternException(reason="; ".join(found))
+
+    return validate
+
+
+def _refuse_schedules(original: Any) -> Any:
+    from moto.events.exceptions import ValidationException
+
+    def put_rule(self: Any, *args: Any, scheduled_expression: str | None = None, **kw: Any) -> Any:
+        try:
+            parse(scheduled_expression or "rate(1 day)")
+        except InvalidExpression as error:
+            message = f"Parameter ScheduleExpression is not valid. {error}"
+            raise ValidationException(message) from error
+        rule = original(self, *args, scheduled_expression=scheduled_expression, **kw)
+        rule.put_at = datetime.now(UTC)
+        return rule
+
+    return put_rule
+
+
+def plans(account: Account, bus: EventBus) -> Iterator[Plan]:
+    """Yield the plan of each rule that is enabled and has a schedule."""
+    for rule in _rules(account):
+        if rule.scheduled_expression:
+            yield _plan(account, bus, rule)
+
+
+def _plan(account: Account, bus: EventBus, rule: Any) -> Plan:
+    occurrence = parse(rule.scheduled_expression)
+
+    def fire(due: datetime) -> None:
+        event = new_event(account, "aws.events", "Scheduled Event", [rule.arn], {})
+        event["time"] = due.strftime("%Y-%m-%dT%H:%M:%SZ")
+        for target in list(rule.targets):
+            bus.deliver(rule.arn, target, event)
+
+    first = occurrence(rule.put_at, rule.put_at)  # a rule's rate first occurs after one period
+    return Plan(
+        arn=rule.arn,
+        expression=rule.scheduled_expression,
+        timezone="UTC",
+        since=first or rule.put_at,
+        known=rule.put_at,
+        end=None,
+        fire=fire,
+    )
 
 
 def _hook_s3(account: Account, bus: EventBus) -> None:
@@ -50,7 +112,7 @@ def _rules(account: Account) -> list[Any]:
     from moto.events.models import events_backends
 
     buses = events_backends[account.account_id][account.region].event_buses
-    return [rule for rule in buses["default"].rules.values() if rule.state == "ENABLED"]
+    return [rule for rule in list(buses["default"].rules.values()) if rule.state == "ENABLED"]
 
 
 def matching_targets(account: Account, event: Event) -> list[tuple[str, Target]]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from local_account.hooks.replace import extend_resource, replace
 from local_account.service import Account
-from local_account.services.lambda_runtime import Function, LambdaRuntime
+from local_account.services.lambda_runtime import LambdaRuntime
+from local_account.services.lambda_worker import Function
 
 
 def write_log(account: Account, group: str, stream: str, lines: list[str]) -> None:
@@ -30,6 +31,7 @@ def _digest(code: bytes) -> str:
 
 
 def _function(function: Any) -> Function:
+    on_event = function.event_invoke_config[-1].config if function.event_invoke_config else {}
     return Function(
         arn=function.function_arn,
         name=function.function_name,
@@ -41,6 +43,8 @@ def _function(function: Any) -> Function:
         memory_mb=int(function.memory_size),
         timeout_seconds=int(function.timeout),
         log_group=function.logs_group_name,
+        event_retries=on_event.get("MaximumRetryAttempts", 2),
+        dead_letter_arn=function.dead_letter_arn,
     )
 
 
@@ -64,10 +68,40 @@ def install(runtime: LambdaRuntime) -> None:
 
         return invoke
 
+    def created(original: Any) -> Any:
+        def initialise(self: Any, *args: Any, spec: dict[str, Any], **kw: Any) -> None:
+            original(self, *args, spec=spec, **kw)
+            _note_dead_letters(self, {"DeadLetterConfig": {}, **spec})
+
+        return initialise
+
+    def updated(original: Any) -> Any:
+        def update(self: Any, settings: dict[str, Any]) -> Any:
+            _note_dead_letters(self, settings)
+            return original(self, settings)
+
+        return update
+
+    def described(original: Any) -> Any:
+        def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
+            logging = {"LogFormat": "Text", "LogGroup": self.logs_group_name}
+            return {**original(self, on_create), "LoggingConfig": logging}
+
+        return get_configuration
+
     replace("moto.awslambda.models:LambdaBackend.invoke", run)
-    extend_resource("moto.awslambda.models:LambdaFunction", after=_use_log_group)
+    replace("moto.awslambda.models:LambdaFunction.get_configuration", described)
+    replace("moto.awslambda.models:LambdaFunction.__init__", created)
+    replace("moto.awslambda.models:LambdaFunction.update_configuration", updated)
+    extend_resource("moto.awslambda.models:LambdaFunction", after=_complete)
 
 
-def _use_log_group(function: Any, properties: dict[str, Any]) -> None:
+def _note_dead_letters(function: Any, settings: dict[str, Any]) -> None:
+    if "DeadLetterConfig" in settings:
+        function.dead_letter_arn = settings["DeadLetterConfig"].get("TargetArn", "")
+
+
+def _complete(function: Any, properties: dict[str, Any]) -> None:
     logging = properties.get("LoggingConfig", {})
     function.logs_group_name = logging.get("LogGroup", function.logs_group_name)
+    _note_dead_letters(function, {"DeadLetterConfig": {}, **properties})

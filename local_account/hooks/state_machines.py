@@ -1,13 +1,13 @@
-"""Step Functions: executions that execute, and the `sagemaker` integrations."""
+"""Step Functions: state machines that execute, and the `sagemaker` integrations."""
 
 import importlib
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from local_account.hooks.replace import REPLACED, extend_resource, replace
+from local_account.hooks.task_errors import failure_event
 from local_account.service import Account
 from local_account.services import cloudformation, step_functions
 
@@ -22,32 +22,7 @@ class _AccountClients:
         self._account = account
 
     def client(self, service_name: str, **_: Any) -> Any:
-        return self._account.client(service_name)
-
-
-def _failure_event(task: Any, env: Any, error: str, cause: str) -> Any:
-    """Make what the interpreter raises when a task fails."""
-    api = importlib.import_module("moto.stepfunctions.parser.api")
-    detail = importlib.import_module(f"{_ASL}.eval.event.event_detail")
-    names = f"{_ASL}.component.common.error_name"
-    states = importlib.import_module(f"{names}.states_error_name")
-    kinds = importlib.import_module(f"{names}.states_error_name_type")
-    if error == "States.TaskFailed":
-        name = states.StatesErrorName(kinds.StatesErrorNameType.StatesTaskFailed)
-    else:
-        name = importlib.import_module(f"{names}.custom_error_name").CustomErrorName(error)
-    details = api.TaskFailedEventDetails(
-        error=error,
-        cause=cause,
-        resource=task._get_sfn_resource(),
-        resourceType=task._get_sfn_resource_type(),
-    )
-    return importlib.import_module(f"{names}.failure_event").FailureEvent(
-        env=env,
-        error_name=name,
-        event_type=api.HistoryEventType.TaskFailed,
-        event_details=detail.EventDetails(taskFailedEventDetails=details),
-    )
+        return self._account.client(service_name, retries=False)
 
 
 def _sagemaker_task(account: Account) -> type:
@@ -86,9 +61,9 @@ def _sagemaker_task(account: Account) -> type:
 
         def _from_error(self, env: Any, ex: Exception) -> Any:
             if isinstance(ex, step_functions.JobFailed):
-                return _failure_event(self, env, "States.TaskFailed", ex.cause)
+                return failure_event(env, "States.TaskFailed", ex.cause, self)
             if isinstance(ex, ClientError):
-                return _failure_event(self, env, *step_functions.error_of(ex))
+                return failure_event(env, *step_functions.error_of(ex), self)
             return super()._from_error(env=env, ex=ex)
 
     return SageMakerTask
@@ -110,13 +85,6 @@ def install(account: Account) -> None:
         {"__module__": "moto.stepfunctions.models"},  # where moto looks for the service's urls
     )
     parser_models.stepfunctions_parser_backends = stepfunctions_backends
-
-    def named(original: Any) -> Any:
-        return lambda self, arn, name=None, *args, **kw: original(
-            self, arn, name or str(uuid.uuid4()), *args, **kw
-        )
-
-    replace("moto.stepfunctions.parser.models:StepFunctionsParserBackend.start_execution", named)
 
     def complete_definition(properties: dict[str, Any]) -> None:
         definition = cloudformation.state_machine_definition(account, properties)

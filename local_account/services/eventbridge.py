@@ -1,24 +1,23 @@
-"""EventBridge: deliver a matched event to its targets, retry, and dead-letter what fails."""
+"""EventBridge: events, what a rule's target is given of them, and the default bus."""
 
 import json
-import time
+import re
 import uuid
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from jsonpath_ng.exceptions import JSONPathError
 from jsonpath_ng.ext import parse as parse_jsonpath
 
 from local_account.service import Account
+from local_account.services.delivery import Delivery, Parcel, Target, UnsupportedTarget
 
 Event = dict[str, Any]
-Target = dict[str, Any]
 
-_RETRIED_SECONDS = (0.2, 0.5, 1.0)
-_PERMANENT = {"AccessDenied", "AccessDeniedException", "ResourceNotFoundException"}
+# a string of a JSON document, or a variable outside of one
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|<([\w.-]+)>')
+_VARIABLE = re.compile(r"<([\w.-]+)>")
 
 
 def new_event(
@@ -38,33 +37,76 @@ def new_event(
     }
 
 
-class UnsupportedTarget(Exception):
-    """The account does not deliver to this kind of target."""
+def target_input(target: Target, event: Event, rule_arn: str) -> str:
+    """Return what the target is given: the event, a constant, a part of the event or a text.
 
-
-def target_input(target: Target, event: Event) -> str:
-    """Return what the target is given: the event, a constant, or a part of the event."""
+    Raises
+    ------
+    UnsupportedTarget
+        If a path is none, or the text that an input transformer makes is no JSON.
+    """
     if "Input" in target:
         return str(target["Input"])
-    if "InputTransformer" in target:
-        raise UnsupportedTarget("The embedded account does not model InputTransformer.")
+    if transformer := target.get("InputTransformer"):
+        return _transformed(transformer, event, rule_arn)
     if path := target.get("InputPath"):
-        try:
-            found = parse_jsonpath(path).find(event)
-        except JSONPathError as error:
-            raise UnsupportedTarget(f"InputPath {path} is not a path: {error}.") from error
-        return json.dumps(found[0].value if found else None)
+        return json.dumps(_at(path, event))
     return json.dumps(event)
+
+
+def _at(path: str, event: Event) -> Any:
+    try:
+        found = parse_jsonpath(path).find(event)
+    except JSONPathError as error:
+        raise UnsupportedTarget(f"InputPath {path} is not a path: {error}.") from error
+    return found[0].value if found else None
+
+
+def _transformed(transformer: Mapping[str, Any], event: Event, rule_arn: str) -> str:
+    values = {
+        "aws.events.rule-arn": rule_arn,
+        "aws.events.rule-name": rule_arn.rsplit("/", 1)[-1],
+        "aws.events.event.ingestion-time": event["time"],
+        "aws.events.event": {key: event[key] for key in event if key != "detail"},
+        "aws.events.event.json": event,
+    }
+    for name, path in transformer.get("InputPathsMap", {}).items():
+        values[name] = _at(path, event)
+    text = _TOKEN.sub(lambda token: _filled(token, values), transformer["InputTemplate"])
+    try:
+        json.loads(text)
+    except ValueError as error:
+        message = f"What the InputTransformer makes is not JSON ({error}): {text}"
+        raise UnsupportedTarget(message) from error
+    return text
+
+
+def _filled(token: re.Match[str], values: Mapping[str, Any]) -> str:
+    """Fill in a variable as a JSON value, or the variables in a string as parts of its text."""
+    if name := token[1]:
+        return json.dumps("" if values.get(name) is None else values[name])
+
+    def text(variable: re.Match[str]) -> str:
+        value = values.get(variable[1])
+        if isinstance(value, dict):
+            return json.dumps(value).replace('"', "")
+        spoken = "" if value is None else value if isinstance(value, str) else json.dumps(value)
+        return json.dumps(spoken)[1:-1]
+
+    return _VARIABLE.sub(text, token[0])
 
 
 class EventBus:
     """The default bus: rules and their targets live in moto, delivery lives here."""
 
     def __init__(
-        self, account: Account, matching_targets: Callable[[Event], list[tuple[str, Target]]]
+        self,
+        account: Account,
+        delivery: Delivery,
+        matching_targets: Callable[[Event], list[tuple[str, Target]]],
     ) -> None:
-        self._account, self._matching_targets = account, matching_targets
-        self._deliveries = ThreadPoolExecutor(8, thread_name_prefix="events")
+        self._account, self._delivery = account, delivery
+        self._matching_targets = matching_targets
 
     def put(
         self,
@@ -79,78 +121,22 @@ class EventBus:
     def dispatch(self, event: Event) -> None:
         """Deliver an event to every target of every rule that it matches."""
         for rule_arn, target in self._matching_targets(event):
-            self._deliveries.submit(self._deliver, rule_arn, target, event)
+            self.deliver(rule_arn, target, event)
 
-    def close(self) -> None:
-        """Start no further deliveries."""
-        self._deliveries.shutdown(wait=False, cancel_futures=True)
+    def deliver(self, rule_arn: str, target: Target, event: Event) -> None:
+        """Deliver an event to one target of a rule."""
 
-    def _deliver(self, rule_arn: str, target: Target, event: Event) -> None:
-        attempts = int(target.get("RetryPolicy", {}).get("MaximumRetryAttempts", 185))
-        for attempt in range(attempts + 1):
-            try:
-                self._send(target, event)
-            except UnsupportedTarget as error:
-                self._dead_letter(rule_arn, target, event, "SDK_CLIENT_ERROR", error, 0)
-                break
-            except (BotoCoreError, ClientError) as error:
-                response = getattr(error, "response", {})
-                code = response.get("Error", {}).get("Code", "SDK_CLIENT_ERROR")
-                if code in _PERMANENT or attempt >= min(attempts, len(_RETRIED_SECONDS)):
-                    self._dead_letter(rule_arn, target, event, code, error, attempt)
-                    break
-                time.sleep(_RETRIED_SECONDS[attempt])
-            else:
-                break
+        def dead_letter(code: str, message: str, retries: int) -> tuple[str, Mapping[str, str]]:
+            return json.dumps(event), {
+                "RULE_ARN": rule_arn,
+                "TARGET_ARN": target["Arn"],
+                "ERROR_CODE": code,
+                "ERROR_MESSAGE": message,
+                "RETRY_ATTEMPTS": str(retries),
+            }
 
-    def _send(self, target: Target, event: Event) -> None:
-        arn = target["Arn"]
-        service, name = arn.split(":")[2], arn.split(":")[-1]
-        payload = target_input(target, event)
-        if service == "states":
-            self._account.client("stepfunctions").start_execution(
-                stateMachineArn=arn, name=f"{event['id']}_{uuid.uuid4()}", input=payload
+        self._delivery.submit(
+            Parcel(
+                target, event["id"], lambda _: target_input(target, event, rule_arn), dead_letter
             )
-        elif service == "lambda":
-            self._account.client("lambda").invoke(
-                FunctionName=arn, InvocationType="Event", Payload=payload
-            )
-        elif service == "sqs":
-            self._send_message(name, payload, {})
-        else:
-            raise UnsupportedTarget(
-                f"The embedded account does not deliver events to {service} ({arn})."
-            )
-
-    def _send_message(self, queue: str, body: str, attributes: dict[str, str]) -> None:
-        sqs = self._account.client("sqs")
-        sqs.send_message(
-            QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"],
-            MessageBody=body,
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in attributes.items()
-            },
         )
-
-    def _dead_letter(
-        self,
-        rule_arn: str,
-        target: Target,
-        event: Event,
-        code: str,
-        error: Exception,
-        attempts: int,
-    ) -> None:
-        queue_arn = target.get("DeadLetterConfig", {}).get("Arn")
-        if not queue_arn:
-            print(f"event dropped: {rule_arn} -> {target['Arn']}: {error}", flush=True)
-            return
-        attributes = {
-            "RULE_ARN": rule_arn,
-            "TARGET_ARN": target["Arn"],
-            "ERROR_CODE": code,
-            "ERROR_MESSAGE": str(error),
-            "RETRY_ATTEMPTS": str(attempts),
-        }
-        self._send_message(queue_arn.split(":")[-1], json.dumps(event), attributes)

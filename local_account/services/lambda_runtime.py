@@ -2,188 +2,22 @@
 
 import hashlib
 import io
-import json
 import os
-import queue
 import shutil
-import signal
-import subprocess
 import threading
-import time
 import uuid
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from local_account.native_packages import use_native_builds
-from local_account.sandbox import WATCHED
 from local_account.service import Account
+from local_account.services.lambda_events import EventInvocations
+from local_account.services.lambda_worker import Function, Invocation, Worker
 
 _RUNTIME_CLIENT = Path(__file__).parents[1] / "lambda_client"
-_MAX_LOG_BYTES = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Function:
-    """What an invocation needs to know of a function: its code and its configuration."""
-
-    arn: str
-    name: str
-    version: str
-    handler: str
-    code: bytes = field(repr=False)
-    code_sha256: str
-    environment: tuple[tuple[str, str], ...]
-    memory_mb: int
-    timeout_seconds: int
-    log_group: str
-
-
-@dataclass(frozen=True)
-class Invocation:
-    """The answer of a function, or its error document, and what it logged."""
-
-    payload: bytes
-    is_error: bool
-    log: str
-
-
-def _error(error_type: str, message: str) -> bytes:
-    return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
-
-
-class _RuntimeApi(ThreadingHTTPServer):
-    """The Lambda Runtime API of one worker process."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _RuntimeApiHandler)
-        self.invocations: queue.Queue[tuple[dict[str, str], bytes]] = queue.Queue()
-        self.answer: Future[tuple[bytes, bool]] = Future()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """Stop serving, which takes up to half a second."""
-        self.shutdown()
-        self.server_close()
-
-    def settle(self, body: bytes, is_error: bool) -> None:
-        """Answer the invocation under way; later answers to the same one are dropped."""
-        if not self.answer.done():
-            self.answer.set_result((body, is_error))
-
-
-class _RuntimeApiHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 65536
-    server: _RuntimeApi
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet: the function's own log is what people read."""
-
-    def _reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
-
-    def do_GET(self) -> None:
-        headers, payload = self.server.invocations.get()
-        self._reply(200, payload, headers)
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self._reply(202, b"", {})
-        self.server.settle(body, is_error=self.path.endswith("/error"))
-
-
-class _Worker:
-    """One process that has loaded a function and waits for its invocations.
-
-    It and what it starts end with the account, even when that is killed.
-    """
-
-    def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
-        self.api = _RuntimeApi()
-        self.folder = folder
-        self.log_stream = time.strftime("%Y/%m/%d/[$LATEST]") + uuid.uuid4().hex
-        self.log_path = folder / f"{uuid.uuid4().hex}.log"
-        address = f"127.0.0.1:{self.api.server_address[1]}"
-        with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(
-                ["/bin/sh", "-c", WATCHED, "function", *command],
-                cwd=environment["LAMBDA_TASK_ROOT"],
-                env={**environment, "AWS_LAMBDA_RUNTIME_API": address},
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.log_offset = 0
-        threading.Thread(target=self._reap, daemon=True).start()
-
-    def _reap(self) -> None:
-        status = self.process.wait()
-        if self.process.stdin is not None:
-            self.process.stdin.close()  # whatever it started ends with it
-        self.api.settle(_error("Runtime.ExitError", f"Runtime exited with {status}"), True)
-
-    @property
-    def alive(self) -> bool:
-        return self.process.poll() is None
-
-    def invoke(self, function: Function, payload: bytes) -> Invocation:
-        request_id, started = str(uuid.uuid4()), time.monotonic()
-        deadline = int((time.time() + function.timeout_seconds) * 1000)
-        headers = {
-            "Lambda-Runtime-Aws-Request-Id": request_id,
-            "Lambda-Runtime-Deadline-Ms": str(deadline),
-            "Lambda-Runtime-Invoked-Function-Arn": function.arn,
-            "Content-Type": "application/json",
-        }
-        self.api.invocations.put((headers, payload))
-        try:
-            body, is_error = self.api.answer.result(function.timeout_seconds)
-        except FutureTimeout:
-            self.kill()
-            text = f"Error: Task timed out after {function.timeout_seconds:.2f} seconds"
-            body, is_error = _error("Sandbox.Timedout", f"RequestId: {request_id} {text}"), True
-        else:
-            self.api.answer = Future()
-        return Invocation(body, is_error, self._log(function, request_id, started))
-
-    def _log(self, function: Function, request_id: str, started: float) -> str:
-        with self.log_path.open("rb") as log:
-            log.seek(self.log_offset)
-            text = log.read(_MAX_LOG_BYTES)
-            self.log_offset += len(text)
-            if len(text) == _MAX_LOG_BYTES:
-                text += f"\nThe rest is left out: over {_MAX_LOG_BYTES} bytes.\n".encode()
-                self.log_offset = log.seek(0, os.SEEK_END)
-        duration = (time.monotonic() - started) * 1000
-        return (
-            f"START RequestId: {request_id} Version: {function.version}\n"
-            f"{text.decode(errors='replace')}END RequestId: {request_id}\n"
-            f"REPORT RequestId: {request_id}\tDuration: {duration:.2f} ms\t"
-            f"Memory Size: {function.memory_mb} MB"
-        )
-
-    def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        threading.Thread(target=self.api.stop, daemon=True).start()
 
 
 class LambdaRuntime:
@@ -198,16 +32,16 @@ class LambdaRuntime:
     ) -> None:
         self._account, self._python, self._native = account, python, native_packages
         self._write_log = write_log
-        self._idle: dict[str, list[_Worker]] = defaultdict(list)
-        self._workers: list[_Worker] = []
+        self._idle: dict[str, list[Worker]] = defaultdict(list)
+        self._workers: list[Worker] = []
         self._lock = threading.Lock()
-        self._asynchronous = ThreadPoolExecutor(8, thread_name_prefix="lambda")
+        self._events = EventInvocations(account, self.invoke)
 
-    def invoke(self, function: Function, payload: bytes) -> Invocation:
+    def invoke(self, function: Function, payload: bytes, request_id: str = "") -> Invocation:
         """Run a function and return its answer; what it logged goes to its log group."""
         key = hashlib.sha256(repr(function).encode()).hexdigest()
         worker = self._take(key, function)
-        invocation = worker.invoke(function, payload)
+        invocation = worker.invoke(function, payload, request_id or str(uuid.uuid4()))
         if worker.alive:
             with self._lock:
                 self._idle[key].append(worker)
@@ -218,22 +52,31 @@ class LambdaRuntime:
 
     def invoke_event(self, function: Function, payload: bytes) -> None:
         """Run a function without waiting for its answer."""
-        self._asynchronous.submit(self.invoke, function, payload)
+        self._events.accept(function, payload)
 
-    def _take(self, key: str, function: Function) -> _Worker:
+    def kill(self, name_part: str) -> None:
+        """Kill every process of the functions whose names contain a text, at work or idle."""
+        with self._lock:
+            workers = [worker for worker in self._workers if name_part in worker.function_name]
+        for worker in workers:
+            worker.kill()
+
+    def _take(self, key: str, function: Function) -> Worker:
         with self._lock:
             while self._idle[key]:
                 if (worker := self._idle[key].pop()).alive:
                     return worker
+                self._workers.remove(worker)
+                worker.discard()
             task_root = self._task_root(function)
         command = [str(self._python), "-m", "awslambdaric", function.handler]
-        worker = _Worker(command, task_root.parent, self._environment(function, task_root))
+        worker = Worker(command, task_root.parent, self._environment(function, task_root))
         with self._lock:
             self._workers.append(worker)
         return worker
 
-    def _forget(self, worker: _Worker) -> None:
-        worker.kill()
+    def _forget(self, worker: Worker) -> None:
+        worker.discard()
         with self._lock, suppress(ValueError):
             self._workers.remove(worker)
 
@@ -276,6 +119,6 @@ class LambdaRuntime:
 
     def close(self) -> None:
         """Stop every worker."""
-        self._asynchronous.shutdown(wait=False, cancel_futures=True)
+        self._events.close()
         for worker in list(self._workers):
-            worker.kill()
+            worker.discard()

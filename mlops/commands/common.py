@@ -14,6 +14,7 @@ EnvOption = Annotated[
     str, typer.Option("--env", help="Environment of the project's settings file.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def connect(env: str, output: Output) -> Deployment:

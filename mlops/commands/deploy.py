@@ -2,59 +2,108 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlops.cdk import Cdk, bootstrapped
-from mlops.commands.common import EnvOption, connect
+from mlops.cdk import Cdk, bootstrapped, cdk_of
+from mlops.commands.common import EnvOption, JsonOption, YesOption, connect
 from mlops.processes import Processes
 from mlops.render import Output
 from mlops.target import Deployment
 
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlops.kept import Kept
+    from mlops.teardown_steps import Leftover
+
+SHOWN_LINES = 200
 
 
 def deploy(env: EnvOption = "dev", yes: YesOption = False) -> None:
     """Show what would change in the account, ask, and deploy every stack."""
+    from mlops.changes import changed_parts, definition_changes
+
     output = Output()
     deployment = connect(env, output)
     target, cdk = deployment.target, _synthesized(deployment, output)
-    ready = bootstrapped(target)
+    ready = bootstrapped(deployment)
     if not ready:
         where = f"{target.account_id} {target.region}"
-        output.note(f"{where} is not bootstrapped: the CDK's own stack will be created first")
-    cdk.show(cdk.diff())
-    if not yes:
-        typer.confirm(f"Deploy to {target}?", abort=True)
+        output.note(f"{where} is not bootstrapped: {cdk.toolkit_stack} will be created first")
+    if changed_parts(deployment, cdk):
+        cdk.show(cdk.diff())
+        _show_definition(output, definition_changes(deployment, cdk))
+        if not yes:
+            typer.confirm(f"Deploy to {target}?", abort=True)
+    else:
+        output.note("the templates are those that are deployed: nothing to ask")
     if not ready:
         cdk.show(cdk.bootstrap(target.account_id, target.region))
     cdk.show(cdk.deploy())
 
 
-def destroy(env: EnvOption = "dev", yes: YesOption = False) -> None:
-    """Delete what runs have created, then the stacks; retained resources stay."""
-    from mlops.teardown import leftovers, remove
+def destroy(
+    env: EnvOption = "dev",
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only list what would go, and what would stay.")
+    ] = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop what runs, delete what runs have created, then the stacks; what is retained stays."""
+    from mlops.kept import kept
+    from mlops.teardown import clear, leftovers
 
-    output = Output()
+    if as_json and not plan:
+        raise typer.BadParameter("--json lists what would go: give --plan with it")
+    output = Output(as_json)
     deployment = connect(env, output)
-    stacks = [part for part in ("training", "storage") if deployment.deployed(part)]
+    stacks = [deployment.stack(p) for p in ("training", "storage") if deployment.deployed(p)]
     if not stacks:
         output.note(f"nothing of {deployment.project.name} {env} is deployed")
+        if as_json:
+            output.document({"goes": [], "stays": []})
         return
-    left = leftovers(deployment)
-    for doomed in [*left, *(f"stack {deployment.project.stack(env, part)}" for part in stacks)]:
-        output.note(f"will be deleted: {doomed}")
+    left, stays = leftovers(deployment), kept(deployment)
+    _show_plan(output, left, stacks, stays)
+    if plan:
+        return
     if not yes:
         typer.confirm(f"Destroy all this in {deployment.target}?", abort=True)
     cdk = _synthesized(deployment, output)
-    for each in left:
-        remove(deployment.target, each)
+    clear(deployment, output.note)
     cdk.show(cdk.destroy())
+    for each in stays:
+        output.note(f"kept: {each.kind} {each.name}: {each.reason}")
+
+
+def _show_plan(
+    output: Output, left: Sequence[Leftover], stacks: Sequence[str], stays: Sequence[Kept]
+) -> None:
+    goes = [(each.action, each.kind, each.name) for each in left]
+    goes += [("delete", "stack", stack) for stack in stacks]
+    if output.as_json:
+        listed = [dict(zip(("action", "kind", "name"), each, strict=True)) for each in goes]
+        output.document({"goes": listed, "stays": [asdict(each) for each in stays]})
+        return
+    numbered = [(str(number), *each) for number, each in enumerate(goes, start=1)]
+    output.rows(("goes", "action", "kind", "name"), numbered, "nothing goes")
+    rows = [(each.kind, each.name, each.reason) for each in stays]
+    output.rows(("stays", "name", "because"), rows, "nothing stays")
+
+
+def _show_definition(output: Output, lines: Sequence[str]) -> None:
+    for line in lines[:SHOWN_LINES]:
+        output.note(line)
+    if len(lines) > SHOWN_LINES:
+        output.note(f"… and {len(lines) - SHOWN_LINES} more lines")
 
 
 def _synthesized(deployment: Deployment, output: Output) -> Cdk:
-    cdk = Cdk(deployment.project.root, deployment.env)
+    cdk = cdk_of(deployment.project, deployment.env)
     with Processes() as processes, output.console.status("synthesizing"):
         cdk.run(processes, cdk.synth())
     return cdk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -11,13 +12,21 @@ from mlops.project import load_project
 from mlops.render import Output
 
 
-def doctor(env: EnvOption = "dev", as_json: JsonOption = False) -> None:
+def doctor(
+    aws: Annotated[
+        bool, typer.Option("--aws", help="Look at the account instead of this machine.")
+    ] = False,
+    env: EnvOption = "dev",
+    as_json: JsonOption = False,
+) -> None:
     """Look at everything the project needs; exit code 1 if something fails."""
     from mlops.doctor import FAIL, Finding, examine
+    from mlops.doctor_aws import examine_aws
 
     output, findings = Output(as_json), list[Finding]()
     styles = {"ok": "green", "warn": "yellow", "fail": "red"}
-    for finding in examine(load_project(), env):
+    look = examine_aws if aws else examine
+    for finding in look(load_project(), env):
         findings.append(finding)
         remedy = f" → {finding.remedy}" if finding.remedy else ""
         status = f"[{styles[finding.status]}]{finding.status:<4}[/]"

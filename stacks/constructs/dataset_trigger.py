@@ -1,70 +1,178 @@
-"""A data set's manifest arrives in S3: start the state machine, or keep the event."""
+"""What starts runs: a manifest at once, files without one after a quiet period, a schedule."""
 
-from aws_cdk import Aws, Duration
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.constructs import statements
+from stacks.constructs import run_table, statements
+from stacks.constructs.function_factory import FunctionFactory
+from stacks.constructs.python_function import PythonFunction
+from stacks.constructs.run_table import RunTable
+from stacks.constructs.timetable import Timetable
+from stacks.settings import ProjectSettings, TriggerSettings
+from stacks.storage import StorageStack
 
-MANIFEST_SUFFIX = "/_MANIFEST.json"
+MANIFESTS = "*/_MANIFEST.json"
+DATA_FILES = ("*/train/*", "*/validation/*")
+SEALER_TIMEOUT_SECONDS = 900
 
 
 class DatasetTrigger(Construct):
-    """S3 → EventBridge → state machine; what cannot be delivered goes to a dead-letter queue."""
+    """S3 → EventBridge → Lambda → execution; every file that arrives ends in one manifest."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        bucket: s3.IBucket,
-        key: kms.IKey,
-        state_machine: sfn.IStateMachine,
+        functions: FunctionFactory,
+        storage: StorageStack,
+        table: RunTable,
+        state_machine: sfn.StateMachine,
+        timetable: Timetable,
+        dead_letter_queue: sqs.IQueue,
+        project: ProjectSettings,
+        trigger: TriggerSettings,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.dead_letter_queue = sqs.Queue(
-            self,
-            "DeadLetterQueue",
-            encryption=sqs.QueueEncryption.KMS,
-            encryption_master_key=key,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
+        self._functions = functions
+        self._storage = storage
+        self._dead_letter_queue = dead_letter_queue
+        self.start_run = self._start_run(state_machine)
+        self.dataset_sealer = self._dataset_sealer(table)
+        self.functions = [self.start_run, self.dataset_sealer]
+        self._rule(
+            "ManifestRule",
+            "A data set's manifest, written last, starts a run",
+            [{"suffix": MANIFESTS.removeprefix("*")}],
+            self.start_run,
         )
-        role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal(
-                "events.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-            ),
+        if trigger.quiet_period_seconds:
+            timetable.may_invoke(self.dataset_sealer)
+            upload_watch = self._upload_watch(timetable, project, trigger)
+            self.functions.append(upload_watch)
+            description = "A data set's file begins its quiet period anew"
+            patterns = [{"wildcard": pattern} for pattern in DATA_FILES]
+            self._rule("DataFileRule", description, patterns, upload_watch)
+        if trigger.schedule:
+            timetable.add(
+                "StartRun",
+                self.start_run,
+                description="Trains without an upload, if anything has changed",
+                expression=trigger.schedule,
+                payload={
+                    "scheduled_time": "<aws.scheduler.scheduled-time>",
+                    "dataset": trigger.schedule_dataset,
+                },
+            )
+
+    def _start_run(self, state_machine: sfn.StateMachine) -> PythonFunction:
+        return self._function(
+            "StartRunLambda",
+            "start_run",
+            "Starts one execution for each manifest that arrives, or a schedule asks for",
+            {"STATE_MACHINE_ARN": state_machine.state_machine_arn},
+            [
+                statements.allow(["states:StartExecution"], [state_machine.state_machine_arn]),
+                statements.list_objects(self._storage.bucket),
+                statements.read_objects(self._storage.bucket, MANIFESTS),
+                statements.decrypt(self._storage.key),
+            ],
+            timeout_seconds=60,
         )
-        role.add_to_policy(
-            statements.allow(["states:StartExecution"], [state_machine.state_machine_arn])
+
+    def _dataset_sealer(self, table: RunTable) -> PythonFunction:
+        bucket, key = self._storage.bucket, self._storage.key
+        versions = [bucket.arn_for_objects(pattern) for pattern in (MANIFESTS, *DATA_FILES)]
+        return self._function(
+            "DatasetSealerLambda",
+            "dataset_sealer",
+            "Writes the manifest of a data set version that was uploaded without one",
+            {"RUN_TABLE_NAME": table.table_name},
+            [
+                statements.list_objects(bucket),
+                statements.allow(["s3:ListBucketVersions"], [bucket.bucket_arn]),
+                statements.allow(["s3:GetObject", "s3:GetObjectVersion"], versions),
+                statements.write_objects(bucket, MANIFESTS),
+                statements.decrypt(key),
+                statements.encrypt(key),
+                *table.allow(run_table.WRITE),
+            ],
+            timeout_seconds=SEALER_TIMEOUT_SECONDS,
+            memory_mb=1024,
         )
+
+    def _upload_watch(
+        self, timetable: Timetable, project: ProjectSettings, trigger: TriggerSettings
+    ) -> PythonFunction:
+        return self._function(
+            "UploadWatchLambda",
+            "upload_watch",
+            "Postpones the sealing of a data set version with each file that arrives",
+            {
+                "PROJECT_NAME": project.name,
+                "QUIET_PERIOD_SECONDS": str(trigger.quiet_period_seconds),
+                "SCHEDULE_GROUP_NAME": timetable.group_name,
+                "SCHEDULE_ROLE_ARN": timetable.role.role_arn,
+                "SEALER_FUNCTION_ARN": self.dataset_sealer.function_arn,
+                "DEAD_LETTER_QUEUE_ARN": self._dead_letter_queue.queue_arn,
+            },
+            [
+                statements.allow(
+                    ["scheduler:CreateSchedule", "scheduler:UpdateSchedule"],
+                    [timetable.schedules_arn],
+                ),
+                statements.allow(
+                    ["iam:PassRole"],
+                    [timetable.role.role_arn],
+                    {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
+                ),
+            ],
+        )
+
+    def _function(
+        self,
+        construct_id: str,
+        module: str,
+        description: str,
+        environment: Mapping[str, str],
+        permissions: Sequence[iam.PolicyStatement],
+        **limits: Any,
+    ) -> PythonFunction:
+        return self._functions.function(
+            construct_id,
+            module,
+            description,
+            {"BUCKET_NAME": self._storage.bucket.bucket_name, **environment},
+            [*permissions, statements.use(self._storage.key)],
+            dead_letter_queue=self._dead_letter_queue,
+            **limits,
+        )
+
+    def _rule(
+        self,
+        construct_id: str,
+        description: str,
+        keys: Sequence[Mapping[str, str]],
+        function: PythonFunction,
+    ) -> None:
         events.Rule(
             self,
-            "Rule",
-            description="A data set's manifest, written last, starts a run",
+            construct_id,
+            description=description,
             event_pattern=events.EventPattern(
                 source=["aws.s3"],
                 detail_type=["Object Created"],
                 detail={
-                    "bucket": {"name": [bucket.bucket_name]},
-                    "object": {"key": [{"suffix": MANIFEST_SUFFIX}]},
+                    "bucket": {"name": [self._storage.bucket.bucket_name]},
+                    "object": {"key": list(keys)},
                 },
             ),
-            targets=[
-                targets.SfnStateMachine(
-                    state_machine,
-                    input=events.RuleTargetInput.from_event_path("$.detail"),
-                    role=role,
-                    dead_letter_queue=self.dead_letter_queue,
-                )
-            ],
+            targets=[targets.LambdaFunction(function, dead_letter_queue=self._dead_letter_queue)],
         )

@@ -21,6 +21,8 @@ class JobRole(iam.Role):
         The group SageMaker logs to, which is the name space of its metrics as well.
     reads, writes
         Patterns of object keys.
+    in_vpc
+        Whether the job's containers get network interfaces in a VPC of the account.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class JobRole(iam.Role):
         log_group: str,
         reads: Sequence[str],
         writes: Sequence[str] = (),
+        in_vpc: bool = False,
     ) -> None:
         super().__init__(
             scope,
@@ -57,7 +60,9 @@ class JobRole(iam.Role):
                 [storage.repository.repository_arn],
             ),
         ]
-        for statement in (*image, *inputs, *_outputs(storage, writes), *_logs(self, log_group)):
+        outputs = _outputs(storage, writes)
+        network = _network_interfaces() if in_vpc else []
+        for statement in (*image, *inputs, *outputs, *_logs(self, log_group), *network):
             self.add_to_policy(statement)
 
 
@@ -88,4 +93,28 @@ def _logs(role: iam.Role, log_group: str) -> list[iam.PolicyStatement]:
             ["*"],
             {"StringLike": {"cloudwatch:namespace": f"{log_group}*"}},
         ),
+    ]
+
+
+def _network_interfaces() -> list[iam.PolicyStatement]:
+    """What SageMaker does in the account's VPC with the job's role.
+
+    On every resource, as AWS documents them: the descriptions know none, and the interfaces'
+    names are SageMaker's.
+    """
+    return [
+        statements.allow(
+            [
+                "ec2:CreateNetworkInterface",
+                "ec2:CreateNetworkInterfacePermission",
+                "ec2:DeleteNetworkInterface",
+                "ec2:DeleteNetworkInterfacePermission",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeVpcs",
+                "ec2:DescribeDhcpOptions",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeSecurityGroups",
+            ],
+            ["*"],
+        )
     ]

@@ -6,6 +6,7 @@ from aws_cdk import CfnResource, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.constructs import statements
@@ -27,6 +28,11 @@ class PythonFunction(lambda_.Function):
         Package with the handler: `module` runs `module.handler.handler`.
     permissions
         What the function may do besides logging and tracing.
+    dead_letter_queue
+        Where asynchronous requests go that failed `max_retries` times more, or waited for
+        `max_event_age_seconds`; the function's role may send to it.
+    reserved_concurrency
+        At most, and at least, so many at a time; by default the account's pool is shared.
     """
 
     def __init__(
@@ -43,6 +49,10 @@ class PythonFunction(lambda_.Function):
         permissions: Sequence[iam.PolicyStatement] = (),
         timeout_seconds: int = 30,
         memory_mb: int = 512,
+        dead_letter_queue: sqs.IQueue | None = None,
+        max_retries: int | None = None,
+        max_event_age_seconds: int | None = None,
+        reserved_concurrency: int | None = None,
     ) -> None:
         self.timeout_seconds = timeout_seconds
         log_group = logs.LogGroup(
@@ -61,7 +71,7 @@ class PythonFunction(lambda_.Function):
                 ["logs:CreateLogStream", "logs:PutLogEvents"], [log_group.log_group_arn]
             )
         )
-        for permission in permissions:
+        for permission in (*permissions, *_sending(dead_letter_queue)):
             role.add_to_policy(permission)
         super().__init__(
             scope,
@@ -76,6 +86,10 @@ class PythonFunction(lambda_.Function):
             tracing=lambda_.Tracing.ACTIVE,
             timeout=Duration.seconds(timeout_seconds),
             memory_size=memory_mb,
+            dead_letter_queue=dead_letter_queue,
+            retry_attempts=max_retries,
+            max_event_age=_seconds(max_event_age_seconds),
+            reserved_concurrent_executions=reserved_concurrency,
             environment={
                 "POWERTOOLS_SERVICE_NAME": module,
                 "POWERTOOLS_METRICS_NAMESPACE": metrics_namespace,
@@ -86,3 +100,13 @@ class PythonFunction(lambda_.Function):
         resource = self.node.default_child
         assert isinstance(resource, CfnResource)  # noqa: S101
         resource.override_logical_id(construct_id)
+
+
+def _sending(queue: sqs.IQueue | None) -> list[iam.PolicyStatement]:
+    """What sending to the queue takes besides sqs:SendMessage, which CDK adds."""
+    key = queue.encryption_master_key if queue else None
+    return [statements.use(key)] if key else []
+
+
+def _seconds(number: int | None) -> Duration | None:
+    return None if number is None else Duration.seconds(number)

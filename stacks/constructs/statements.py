@@ -12,7 +12,7 @@ def allow(
     actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, Any] | None = None
 ) -> iam.PolicyStatement:
     """One Allow statement."""
-    return iam.PolicyStatement(actions=actions, resources=resources, conditions=conditions)
+    return iam.PolicyStatement(actions=[*actions], resources=[*resources], conditions=conditions)
 
 
 def read_objects(bucket: s3.IBucket, *patterns: str) -> iam.PolicyStatement:
@@ -38,6 +38,11 @@ def decrypt(key: kms.IKey) -> iam.PolicyStatement:
 def encrypt(key: kms.IKey) -> iam.PolicyStatement:
     """Write objects that the key encrypts."""
     return allow(["kms:GenerateDataKey"], [key.key_arn])
+
+
+def use(key: kms.IKey) -> iam.PolicyStatement:
+    """Send to an encrypted queue or topic, or read and write an encrypted table."""
+    return allow(["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
 
 
 def create_grant(key: kms.IKey) -> iam.PolicyStatement:

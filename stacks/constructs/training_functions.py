@@ -1,16 +1,14 @@
 """The training state machine's Lambdas: environment and permissions of each."""
 
-from collections.abc import Mapping, Sequence
-
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
-from constructs import Construct
 
-from stacks.constructs import statements
+from stacks.constructs import run_table, statements
+from stacks.constructs.function_factory import FunctionFactory
 from stacks.constructs.python_function import PythonFunction
-from stacks.settings import EndpointSettings, ProjectSettings, TrainingSettings
+from stacks.constructs.run_table import RunTable
+from stacks.settings import EndpointSettings, ProjectSettings
 from stacks.storage import StorageStack
 
 EVALUATIONS = "runs/*/evaluation/*"
@@ -18,27 +16,36 @@ CLAIMS = "runs/*/attempts/*"
 VERSION_RECORDS = "runs/*/version.json"
 
 
+def executions_arn(state_machine: sfn.StateMachine) -> str:
+    """ARN that matches every execution of a state machine."""
+    return Stack.of(state_machine).format_arn(
+        service="states",
+        resource="execution",
+        resource_name=f"{state_machine.state_machine_name}:*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+
+
 class TrainingFunctions:
-    """The functions by purpose."""
+    """The functions that the state machine invokes, by purpose."""
 
     def __init__(
         self,
-        scope: Construct,
+        factory: FunctionFactory,
         *,
-        code: lambda_.Code,
         storage: StorageStack,
+        table: RunTable,
         project: ProjectSettings,
-        training: TrainingSettings,
         endpoint: EndpointSettings,
     ) -> None:
-        self._scope = scope
-        self._code = code
+        self._factory = factory
+        self._scope = factory.scope
         self._storage = storage
         self._project = project
-        self._log_retention_days = training.log_retention_days
         self.prepare_run = self._prepare_run()
         self.evaluation_reader = self._evaluation_reader()
         self.model_registry = self._model_registry(endpoint)
+        self.staging_lock = self._staging_lock(table, endpoint)
         self.endpoint_wait = self._endpoint_wait(endpoint)
         self.model_test = self._model_test()
         self.explain_failure = self._explain_failure()
@@ -54,54 +61,30 @@ class TrainingFunctions:
             self.prepare_run,
             self.evaluation_reader,
             self.model_registry,
+            self.staging_lock,
             self.endpoint_wait,
             self.model_test,
         )
 
     def allow_reading_executions(self, state_machine: sfn.StateMachine) -> None:
-        """Let PrepareRun ask whether the execution that holds a run key still runs.
+        """Let PrepareRun and AcquireStaging ask whether another execution still runs.
 
-        The policy is apart from the role's own: the state machine names the function, so the
-        function must not wait for a policy that names the state machine.
+        The policy is apart from the roles' own: the state machine names the functions, so they
+        must not wait for a policy that names the state machine.
         """
-        executions = Stack.of(self._scope).format_arn(
-            service="states",
-            resource="execution",
-            resource_name=f"{state_machine.state_machine_name}:*",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        roles = [function.role for function in (self.prepare_run, self.staging_lock)]
+        policy = iam.Policy(
+            self._scope, "ReadsExecutions", roles=[role for role in roles if role is not None]
         )
-        role = self.prepare_run.role
-        assert role is not None  # noqa: S101
-        policy = iam.Policy(self._scope, "PrepareRunReadsExecutions", roles=[role])
-        policy.add_statements(statements.allow(["states:DescribeExecution"], [executions]))
-
-    def _function(
-        self,
-        construct_id: str,
-        module: str,
-        description: str,
-        environment: Mapping[str, str],
-        permissions: Sequence[iam.PolicyStatement] = (),
-        timeout_seconds: int = 30,
-    ) -> PythonFunction:
-        return PythonFunction(
-            self._scope,
-            construct_id,
-            code=self._code,
-            module=module,
-            description=description,
-            metrics_namespace=self._project.name,
-            log_retention_days=self._log_retention_days,
-            environment=environment,
-            permissions=permissions,
-            timeout_seconds=timeout_seconds,
+        policy.add_statements(
+            statements.allow(["states:DescribeExecution"], [executions_arn(state_machine)])
         )
 
     def _prepare_run(self) -> PythonFunction:
         bucket, key = self._storage.bucket, self._storage.key
         repository = self._storage.repository
         manifests = bucket.arn_for_objects("*/_MANIFEST.json")
-        return self._function(
+        return self._factory.function(
             "PrepareRunLambda",
             "prepare_run",
             "Checks the data set's manifest, picks the image, claims the run key",
@@ -117,8 +100,6 @@ class TrainingFunctions:
                 statements.read_objects(
                     bucket,
                     "*/_MANIFEST.json",
-                    "*/train/*",
-                    "*/validation/*",
                     CLAIMS,
                     VERSION_RECORDS,
                 ),
@@ -131,7 +112,7 @@ class TrainingFunctions:
         )
 
     def _evaluation_reader(self) -> PythonFunction:
-        return self._function(
+        return self._factory.function(
             "EvaluationReaderLambda",
             "evaluation_reader",
             "Reads the metrics that the quality gate tests",
@@ -142,7 +123,7 @@ class TrainingFunctions:
     def _model_registry(self, endpoint: EndpointSettings) -> PythonFunction:
         bucket, key = self._storage.bucket, self._storage.key
         group = self._project.model_package_group_name
-        return self._function(
+        return self._factory.function(
             "ModelRegistryLambda",
             "model_registry",
             "Registers a model version that waits for a person's approval",
@@ -159,13 +140,26 @@ class TrainingFunctions:
                         self._sagemaker("model-package", f"{group}/*"),
                     ],
                 ),
+                *self._reading(VERSION_RECORDS),
                 statements.write_objects(bucket, VERSION_RECORDS),
                 statements.encrypt(key),
             ],
         )
 
+    def _staging_lock(self, table: RunTable, endpoint: EndpointSettings) -> PythonFunction:
+        return self._factory.function(
+            "StagingLockLambda",
+            "staging_lock",
+            "Lets one execution at a time change and test the staging endpoint",
+            {
+                "RUN_TABLE_NAME": table.table_name,
+                "LOCK_TIMEOUT_SECONDS": str(endpoint.lock_timeout_seconds),
+            },
+            table.allow(run_table.WRITE),
+        )
+
     def _endpoint_wait(self, endpoint: EndpointSettings) -> PythonFunction:
-        return self._function(
+        return self._factory.function(
             "EndpointWaitLambda",
             "endpoint_wait",
             "Describes the staging endpoint; failed, rolled back or late ends the run",
@@ -177,7 +171,7 @@ class TrainingFunctions:
         )
 
     def _model_test(self) -> PythonFunction:
-        return self._function(
+        return self._factory.function(
             "ModelTestLambda",
             "model_test",
             "Sends labelled rows through the endpoint and compares the metrics",
@@ -193,7 +187,7 @@ class TrainingFunctions:
         log_groups = {
             function.node.id: function.log_group.log_group_name for function in self._that_log
         }
-        return self._function(
+        return self._factory.function(
             "FailureLambda",
             "explain_failure",
             "Turns an error of any state into a named error and a cause one can act on",

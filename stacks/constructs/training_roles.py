@@ -3,6 +3,7 @@
 from constructs import Construct
 
 from stacks.constructs.job_role import JobRole
+from stacks.settings import NetworkSettings
 from stacks.storage import StorageStack
 
 PROCESSING_LOGS = "/aws/sagemaker/ProcessingJobs"
@@ -15,11 +16,13 @@ MODEL_ARTIFACTS = "runs/*/training/*"
 class TrainingRoles:
     """Who reads which keys, and who writes which."""
 
-    def __init__(self, scope: Construct, storage: StorageStack) -> None:
+    def __init__(self, scope: Construct, storage: StorageStack, network: NetworkSettings) -> None:
+        in_vpc = bool(network.subnet_ids)
         self.validation = JobRole(
             scope,
             "ValidationJobRole",
             storage=storage,
+            in_vpc=in_vpc,
             log_group=PROCESSING_LOGS,
             reads=("*/_MANIFEST.json", *CHANNELS),
             writes=("runs/*/validation/*",),
@@ -28,6 +31,7 @@ class TrainingRoles:
             scope,
             "TrainingJobRole",
             storage=storage,
+            in_vpc=in_vpc,
             log_group=TRAINING_LOGS,
             reads=CHANNELS,
             writes=(MODEL_ARTIFACTS,),
@@ -36,6 +40,7 @@ class TrainingRoles:
             scope,
             "EvaluationJobRole",
             storage=storage,
+            in_vpc=in_vpc,
             log_group=PROCESSING_LOGS,
             reads=(MODEL_ARTIFACTS, *CHANNELS),
             writes=("runs/*/evaluation/*",),
@@ -44,6 +49,7 @@ class TrainingRoles:
             scope,
             "ModelExecutionRole",
             storage=storage,
+            in_vpc=in_vpc,
             log_group=ENDPOINT_LOGS,
             reads=(MODEL_ARTIFACTS,),
         )

@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 from stacks.constructs import statements
 from stacks.constructs.training_functions import TrainingFunctions
 from stacks.constructs.training_roles import TrainingRoles
-from stacks.settings import ProjectSettings
+from stacks.settings import Settings
 from stacks.storage import StorageStack
 
 
@@ -18,9 +18,10 @@ def training_permissions(
     storage: StorageStack,
     functions: TrainingFunctions,
     roles: TrainingRoles,
-    project: ProjectSettings,
+    settings: Settings,
 ) -> Iterator[iam.PolicyStatement]:
     """One statement a purpose; names of a run start with the project's."""
+    project = settings.project
 
     def arn(resource: str, name: str = f"{project.name}-*") -> str:
         return stack.format_arn(service="sagemaker", resource=resource, resource_name=name)
@@ -48,6 +49,8 @@ def training_permissions(
     yield statements.allow(
         ["sagemaker:AddTags", "sagemaker:ListTags"], [arn("training-job"), arn("processing-job")]
     )
+    created = ("model", "endpoint-config", "endpoint")
+    yield statements.allow(["sagemaker:AddTags"], [arn(resource) for resource in created])
     yield _managed_rules(stack)
     yield statements.allow(["sagemaker:CreateModel"], [arn("model")])
     yield statements.allow(["sagemaker:CreateEndpointConfig"], [arn("endpoint-config")])

@@ -4,14 +4,22 @@ A name that ends in `.$` takes its value from the execution's state.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aws_cdk import Aws
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from stacks.constructs.organisation import key_values, mandatory_tags
 from stacks.constructs.python_function import PythonFunction
-from stacks.settings import EndpointSettings, JobSettings, TrainingSettings
+from stacks.settings import (
+    AccountSettings,
+    EndpointSettings,
+    JobSettings,
+    ProjectSettings,
+    TrainingSettings,
+)
 from stacks.workflows import retries
 
 # A job may wait this long for its instance before its own clock starts.
@@ -23,13 +31,39 @@ VARIANT = "AllTraffic"
 Parameters = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What the organisation asks of everything that the state machine creates."""
+
+    project: ProjectSettings
+    account: AccountSettings
+
+    @property
+    def tags(self) -> Parameters:
+        """The tags, as a parameter of every Create* call."""
+        return {"Tags": key_values(mandatory_tags(self.project, self.account))}
+
+    @property
+    def vpc(self) -> Parameters:
+        """The network, as a parameter of jobs and models."""
+        network = self.account.network
+        if not network.subnet_ids:
+            return {}
+        return {
+            "VpcConfig": {
+                "SecurityGroupIds": list(network.security_group_ids),
+                "Subnets": list(network.subnet_ids),
+            }
+        }
+
+
 def _task(
     scope: Construct,
     state_id: str,
     resource: str,
     parameters: Parameters,
     *,
-    retry: Sequence[Parameters],
+    retry: Sequence[retries.Retrier],
     timeout_seconds: int,
     result: Mapping[str, str],
     result_path: str,
@@ -41,7 +75,7 @@ def _task(
         "ResultSelector": {f"{name}.$": path for name, path in result.items()},
         "ResultPath": result_path,
         "TimeoutSeconds": timeout_seconds,
-        "Retry": retry,
+        "Retry": list(retry),
     }
     return sfn.CustomState(scope, state_id, state_json=state)
 
@@ -54,14 +88,18 @@ def invoke_function(
     *,
     fields: Sequence[str],
     result_path: str,
+    retry: Sequence[retries.Retrier] = (),
 ) -> sfn.CustomState:
-    """Invoke a Lambda and keep the named fields of what it returns."""
+    """Invoke a Lambda and keep the named fields of what it returns.
+
+    `retry` comes on top of what every Lambda is retried for.
+    """
     return _task(
         scope,
         state_id,
         "lambda:invoke",
         {"FunctionName": function.function_arn, "Payload": payload},
-        retry=retries.LAMBDA,
+        retry=(*retries.LAMBDA, *retry),
         timeout_seconds=function.timeout_seconds + 30,
         result={field: f"$.Payload.{field}" for field in fields},
         result_path=result_path,
@@ -81,6 +119,7 @@ def run_processing_job(
     output: str,
     output_uri_path: str,
     kms_key_arn: str,
+    surroundings: Surroundings,
     result_path: str,
 ) -> sfn.CustomState:
     """Run one command of the container as a processing job and wait for its end."""
@@ -105,8 +144,9 @@ def run_processing_job(
                     "VolumeKmsKeyId": kms_key_arn,
                 }
             },
-            "NetworkConfig": {"EnableNetworkIsolation": True},
+            "NetworkConfig": {"EnableNetworkIsolation": True, **surroundings.vpc},
             "StoppingCondition": {"MaxRuntimeInSeconds": job.max_runtime_seconds},
+            **surroundings.tags,
         },
         retry=retries.SAGEMAKER,
         timeout_seconds=job.max_runtime_seconds + PROVISIONING_SECONDS,
@@ -147,6 +187,7 @@ def run_training_job(
     metric: str,
     role_arn: str,
     kms_key_arn: str,
+    surroundings: Surroundings,
     result_path: str,
 ) -> sfn.CustomState:
     """Train on the data set's two channels and wait for the model artifact."""
@@ -171,11 +212,13 @@ def run_training_job(
                 "VolumeSizeInGB": job.volume_size_gb,
                 "VolumeKmsKeyId": kms_key_arn,
             },
-            "StoppingCondition": {"MaxRuntimeInSeconds": job.max_runtime_seconds},
+            **_runtime(job),
             "EnableNetworkIsolation": True,
+            **surroundings.vpc,
+            **surroundings.tags,
         },
         retry=retries.SAGEMAKER,
-        timeout_seconds=job.max_runtime_seconds + PROVISIONING_SECONDS,
+        timeout_seconds=longest_training_seconds(job),
         result={
             "job_name": "$.TrainingJobName",
             "job_arn": "$.TrainingJobArn",
@@ -183,6 +226,23 @@ def run_training_job(
         },
         result_path=result_path,
     )
+
+
+def longest_training_seconds(job: TrainingSettings) -> int:
+    """Return how long a training job may take, its wait for an instance included.
+
+    A spot job may be interrupted and begin again: its two clocks run one after the other.
+    """
+    waiting = job.max_runtime_seconds if job.spot else 0
+    return job.max_runtime_seconds + waiting + PROVISIONING_SECONDS
+
+
+def _runtime(job: TrainingSettings) -> Parameters:
+    stopping = {"MaxRuntimeInSeconds": job.max_runtime_seconds}
+    if not job.spot:
+        return {"StoppingCondition": stopping}
+    stopping["MaxWaitTimeInSeconds"] = longest_training_seconds(job)
+    return {"EnableManagedSpotTraining": True, "StoppingCondition": stopping}
 
 
 CHANNELS = ("train", "validation")
@@ -207,7 +267,12 @@ def _channel(channel: str) -> Parameters:
 
 
 def create_model(
-    scope: Construct, state_id: str, *, role_arn: str, result_path: str
+    scope: Construct,
+    state_id: str,
+    *,
+    role_arn: str,
+    surroundings: Surroundings,
+    result_path: str,
 ) -> sfn.CustomState:
     """Bind the model artifact to the image that serves it."""
     return _task(
@@ -222,6 +287,8 @@ def create_model(
                 "ModelDataUrl.$": "$.training.model_data_url",
             },
             "EnableNetworkIsolation": True,
+            **surroundings.vpc,
+            **surroundings.tags,
         },
         retry=retries.SAGEMAKER,
         timeout_seconds=REQUEST_SECONDS,
@@ -236,6 +303,7 @@ def create_endpoint_config(
     endpoint: EndpointSettings,
     *,
     kms_key_arn: str,
+    surroundings: Surroundings,
     result_path: str,
 ) -> sfn.CustomState:
     """Say how the run's model is served."""
@@ -255,6 +323,7 @@ def create_endpoint_config(
             "EndpointConfigName.$": "$.run.name",
             "KmsKeyId": kms_key_arn,
             "ProductionVariants": [variant],
+            **surroundings.tags,
         },
         retry=retries.SAGEMAKER,
         timeout_seconds=REQUEST_SECONDS,
@@ -264,14 +333,20 @@ def create_endpoint_config(
 
 
 def deploy_endpoint(
-    scope: Construct, state_id: str, *, action: str, endpoint_name: str, result_path: str
+    scope: Construct,
+    state_id: str,
+    *,
+    action: str,
+    endpoint_name: str,
+    tags: Parameters,
+    result_path: str,
 ) -> sfn.CustomState:
     """Create or update the endpoint with the run's endpoint config; it is ready later."""
     return _task(
         scope,
         state_id,
         f"sagemaker:{action}",
-        {"EndpointName": endpoint_name, "EndpointConfigName.$": "$.run.name"},
+        {"EndpointName": endpoint_name, "EndpointConfigName.$": "$.run.name", **tags},
         retry=retries.SAGEMAKER,
         timeout_seconds=REQUEST_SECONDS,
         result={"arn": "$.EndpointArn"},

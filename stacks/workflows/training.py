@@ -6,7 +6,8 @@ from typing import Any
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.settings import QualitySettings
+from stacks.settings import EndpointSettings, QualitySettings
+from stacks.workflows import retries
 from stacks.workflows.training_tasks import TrainingTasks
 
 UNEXPLAINED = (
@@ -14,24 +15,33 @@ UNEXPLAINED = (
     "cause of the state that failed first."
 )
 
+NOT_STAGING: Mapping[str, Any] = {
+    "acquired": False,
+    "holder": None,
+    "wait_seconds": 0,
+    "waited_seconds": 0,
+    "started_at": 0,
+}
+
 
 def training_workflow(
     scope: Construct, tasks: TrainingTasks, quality: QualitySettings
 ) -> sfn.IChainable:
     """Chain the states from the data set's arrival to a tested staging endpoint."""
     fail_on_any_error(scope, tasks)
-    deploy_and_test = (
-        tasks.create_model.next(tasks.register_model_version)
-        .next(tasks.create_endpoint_config)
-        .next(tasks.find_endpoint)
+    stage_and_test = (
+        tasks.create_endpoint_config.next(tasks.find_endpoint)
         .next(create_or_update_endpoint(scope, tasks))
         .next(wait_for_endpoint(scope, tasks))
+    )
+    register_and_stage = tasks.create_model.next(tasks.register_model_version).next(
+        acquire_staging(scope, tasks, stage_and_test)
     )
     train = (
         tasks.validate_dataset.next(tasks.train_model)
         .next(tasks.evaluate_model)
         .next(tasks.read_evaluation)
-        .next(check_quality(scope, quality, deploy_and_test))
+        .next(check_quality(scope, quality, register_and_stage))
     )
     is_duplicate = (
         sfn.Choice(scope, "IsDuplicate")
@@ -100,6 +110,25 @@ def record_gate(scope: Construct, state_id: str, verdict: str, mode: str) -> sfn
     return sfn.Pass(scope, state_id, parameters=gate, result_path="$.gate")
 
 
+def acquire_staging(
+    scope: Construct, tasks: TrainingTasks, and_then: sfn.IChainable
+) -> sfn.IChainable:
+    """One run at a time from here to its end: the Lambda ends a wait that takes too long.
+
+    Nothing here releases staging: what ends an execution, however it ends, does.
+    """
+    begin = sfn.Pass(scope, "BeginStaging", parameters=NOT_STAGING, result_path="$.staging")
+    pause = sfn.Wait(
+        scope, "PauseForStaging", time=sfn.WaitTime.seconds_path("$.staging.wait_seconds")
+    )
+    is_acquired = (
+        sfn.Choice(scope, "IsStagingAcquired")
+        .when(sfn.Condition.boolean_equals("$.staging.acquired", True), and_then)
+        .otherwise(pause.next(tasks.acquire_staging))
+    )
+    return begin.next(tasks.acquire_staging).next(is_acquired)
+
+
 def create_or_update_endpoint(scope: Construct, tasks: TrainingTasks) -> sfn.Chain:
     """One endpoint for all runs: the first creates it, the others update it."""
     choice = (
@@ -123,6 +152,16 @@ def wait_for_endpoint(scope: Construct, tasks: TrainingTasks) -> sfn.IChainable:
         .when(in_service, tasks.test_model.next(sfn.Succeed(scope, "RunSucceeded")))
         .otherwise(pause.next(tasks.wait_for_endpoint))
     )
+
+
+def longest_run_seconds(tasks: TrainingTasks, endpoint: EndpointSettings) -> int:
+    """Return a time within which every run ends, whatever is retried: the machine's limit.
+
+    Each task counts once, the looks at the lock and at the endpoint as long as they may go on.
+    """
+    states = [tasks.explain_failure, *tasks.that_may_fail]
+    once = sum(retries.longest_task_seconds(state.to_state_json()) for state in states)
+    return once + endpoint.lock_timeout_seconds + endpoint.timeout_seconds
 
 
 def fail_on_any_error(scope: Construct, tasks: TrainingTasks) -> None:

@@ -1,6 +1,6 @@
 """What each task of the training state machine does: its API, inputs, outputs and names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aws_cdk import aws_stepfunctions as sfn
@@ -9,17 +9,20 @@ from constructs import Construct
 from stacks.constructs.training_functions import TrainingFunctions
 from stacks.constructs.training_roles import TrainingRoles
 from stacks.settings import (
+    AccountSettings,
     EndpointSettings,
     ProjectSettings,
     QualitySettings,
     TrainingSettings,
 )
-from stacks.workflows import tasks
+from stacks.workflows import retries, tasks
 
 EXECUTION_ARN: dict[str, Any] = {"execution_arn.$": "$$.Execution.Id"}
+NO_TAGS: dict[str, Any] = {}
 RUN: dict[str, Any] = {"run.$": "$.run"}
 RUN_FIELDS = (
     "status",
+    "trigger",
     "duplicate_of",
     "run_key",
     "attempt",
@@ -34,7 +37,16 @@ RUN_FIELDS = (
     "training_uri",
     "evaluation_uri",
 )
-ENDPOINT_FIELDS = ("name", "action", "status", "wait_seconds", "started_at", "elapsed_seconds")
+STAGING_FIELDS = ("acquired", "holder", "wait_seconds", "waited_seconds", "started_at")
+ENDPOINT_FIELDS = (
+    "name",
+    "action",
+    "former_config",
+    "status",
+    "wait_seconds",
+    "started_at",
+    "elapsed_seconds",
+)
 
 
 class TrainingTasks:
@@ -47,6 +59,7 @@ class TrainingTasks:
         functions: TrainingFunctions,
         roles: TrainingRoles,
         kms_key_arn: str,
+        account: AccountSettings,
         project: ProjectSettings,
         training: TrainingSettings,
         quality: QualitySettings,
@@ -55,6 +68,7 @@ class TrainingTasks:
         self._scope = scope
         self._functions = functions
         self._kms_key_arn = kms_key_arn
+        self._surroundings = tasks.Surroundings(project, account)
         self._endpoint_name = project.staging_endpoint_name
         self.prepare_run = self._prepare_run(training)
         self.validate_dataset = self._validate_dataset(roles, training)
@@ -63,9 +77,12 @@ class TrainingTasks:
         self.read_evaluation = self._read_evaluation(quality)
         self.create_model = self._create_model(roles)
         self.register_model_version = self._register_model_version()
+        self.acquire_staging = self._acquire_staging()
         self.create_endpoint_config = self._create_endpoint_config(endpoint)
-        self.find_endpoint = self._look_at_endpoint("FindEndpoint", {})
-        self.create_endpoint = self._deploy("CreateEndpoint", "createEndpoint")
+        self.find_endpoint = self._look_at_endpoint("FindEndpoint", {}, (retries.ENDPOINT_BUSY,))
+        self.create_endpoint = self._deploy(
+            "CreateEndpoint", "createEndpoint", self._surroundings.tags
+        )
         self.update_endpoint = self._deploy("UpdateEndpoint", "updateEndpoint")
         self.wait_for_endpoint = self._look_at_endpoint(
             "WaitForEndpoint", {"endpoint.$": "$.endpoint"}
@@ -84,7 +101,7 @@ class TrainingTasks:
             self._scope,
             "PrepareRun",
             self._functions.prepare_run,
-            EXECUTION_ARN | {"event.$": "$", "hyperparameters": training.hyperparameter_strings},
+            EXECUTION_ARN | {"request.$": "$", "hyperparameters": training.hyperparameter_strings},
             fields=RUN_FIELDS,
             result_path="$.run",
         )
@@ -104,6 +121,7 @@ class TrainingTasks:
             output="validation",
             output_uri_path="$.run.validation_uri",
             kms_key_arn=self._kms_key_arn,
+            surroundings=self._surroundings,
             result_path="$.validation",
         )
 
@@ -117,6 +135,7 @@ class TrainingTasks:
             metric=quality.metric,
             role_arn=roles.training.role_arn,
             kms_key_arn=self._kms_key_arn,
+            surroundings=self._surroundings,
             result_path="$.training",
         )
 
@@ -137,6 +156,7 @@ class TrainingTasks:
             output="evaluation",
             output_uri_path="$.run.evaluation_uri",
             kms_key_arn=self._kms_key_arn,
+            surroundings=self._surroundings,
             result_path="$.evaluation_job",
         )
 
@@ -152,7 +172,11 @@ class TrainingTasks:
 
     def _create_model(self, roles: TrainingRoles) -> sfn.CustomState:
         return tasks.create_model(
-            self._scope, "CreateModel", role_arn=roles.model.role_arn, result_path="$.model"
+            self._scope,
+            "CreateModel",
+            role_arn=roles.model.role_arn,
+            surroundings=self._surroundings,
+            result_path="$.model",
         )
 
     def _register_model_version(self) -> sfn.CustomState:
@@ -176,10 +200,23 @@ class TrainingTasks:
             "CreateEndpointConfig",
             endpoint,
             kms_key_arn=self._kms_key_arn,
+            surroundings=self._surroundings,
             result_path="$.endpoint_config",
         )
 
-    def _look_at_endpoint(self, state_id: str, seen: Mapping[str, Any]) -> sfn.CustomState:
+    def _acquire_staging(self) -> sfn.CustomState:
+        return tasks.invoke_function(
+            self._scope,
+            "AcquireStaging",
+            self._functions.staging_lock,
+            EXECUTION_ARN | {"staging.$": "$.staging"},
+            fields=STAGING_FIELDS,
+            result_path="$.staging",
+        )
+
+    def _look_at_endpoint(
+        self, state_id: str, seen: Mapping[str, Any], retry: Sequence[retries.Retrier] = ()
+    ) -> sfn.CustomState:
         return tasks.invoke_function(
             self._scope,
             state_id,
@@ -187,14 +224,18 @@ class TrainingTasks:
             {"endpoint_config_name.$": "$.run.name", **seen},
             fields=ENDPOINT_FIELDS,
             result_path="$.endpoint",
+            retry=retry,
         )
 
-    def _deploy(self, state_id: str, action: str) -> sfn.CustomState:
+    def _deploy(
+        self, state_id: str, action: str, tags: Mapping[str, Any] = NO_TAGS
+    ) -> sfn.CustomState:
         return tasks.deploy_endpoint(
             self._scope,
             state_id,
             action=action,
             endpoint_name=self._endpoint_name,
+            tags=tags,
             result_path="$.deployment",
         )
 

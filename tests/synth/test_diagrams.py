@@ -36,8 +36,9 @@ def test_every_task_that_catches_is_counted(dev: Assembly) -> None:
 def test_the_architecture_follows_the_data_from_bucket_to_endpoint(dev: Assembly) -> None:
     dot = draw_architecture(read_assembly(dev.folder))
     for arrow in (
-        'Bucket83908E77 -> DatasetTriggerRule894F82D7 [label="Object Created',
-        'DatasetTriggerRule894F82D7 -> TrainingStateMachine [label="starts"]',
+        'label="Object Created\\n*/_MANIFEST.json\\nEventBridge rule"',
+        '"StartRunLambda" -> "TrainingStateMachine" [dir=forward label="starts"',
+        '"RunEndedLambda" -> "RunTopic" [dir=forward label="notifies"',
         'TrainingStateMachine -> "TrainModel job"',
         '"TrainModel job" -> "Bucket83908E77" [dir=both label="reads, writes"',
         '"ModelRegistryLambda" -> "ModelPackageGroup" [dir=forward label="registers"',

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from stacks.settings import load_settings
+from stacks.settings_file import load_settings
 from tests.synth.assembly import OF_ATTRIBUTES, ROOT, Assembly, listed, of_type, resolved
 
 Grants = dict[str, set[str]]
@@ -17,11 +17,13 @@ FUNCTIONS = {
     "PrepareRunLambda",
     "EvaluationReaderLambda",
     "ModelRegistryLambda",
+    "StagingLockLambda",
     "EndpointWaitLambda",
     "ModelTestLambda",
     "FailureLambda",
 }
 CHANNELS = ("*/train/*", "*/validation/*")
+EXECUTIONS = "execution:TrainingStateMachineName:*"
 
 
 def on(resources: str | set[str], *actions: str) -> Grants:
@@ -59,9 +61,29 @@ def job(kind: str, *keys: str, output: str | None = None) -> Grants:
 
 
 def function(name: str, *grants: Grants) -> Grants:
-    found = on(f"{name}Logs", "logs:CreateLogStream", "logs:PutLogEvents") | on("*", *TRACING)
+    logging = on(f"{name}Logs", "logs:CreateLogStream", "logs:PutLogEvents")
+    return merged(logging, on("*", *TRACING), *grants)
+
+
+def table() -> Grants:
+    items = ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
+    return on("RunTable", *(f"dynamodb:{item}" for item in items)) | used()
+
+
+def used() -> Grants:
+    return on("Key", "kms:Decrypt", "kms:GenerateDataKey")
+
+
+def fed_by_events(name: str, *grants: Grants) -> Grants:
+    return function(name, on("DeadLetterQueue", "sqs:SendMessage"), used(), *grants)
+
+
+def merged(*grants: Grants) -> Grants:
+    """Put grants together, whose resources of one action add up."""
+    found: Grants = {}
     for grant in grants:
-        found |= grant
+        for action, resources in grant.items():
+            found.setdefault(action, set()).update(resources)
     return found
 
 
@@ -76,15 +98,16 @@ GRANTS: dict[str, Grants] = {
     "ModelExecutionRole": job("Endpoints", "runs/*/training/*"),
     "PrepareRunLambdaRole": function(
         "PrepareRunLambda",
-        reads("*/_MANIFEST.json", *CHANNELS, "runs/*/attempts/*", "runs/*/version.json"),
+        reads("*/_MANIFEST.json", "runs/*/attempts/*", "runs/*/version.json"),
         writes("runs/*/attempts/*"),
         on("Bucket/*/_MANIFEST.json", "s3:GetObjectVersion"),
         on("Repository", "ecr:DescribeImages"),
-        on("execution:TrainingStateMachineName:*", "states:DescribeExecution"),
+        on(EXECUTIONS, "states:DescribeExecution"),
     ),
     "EvaluationReaderLambdaRole": function("EvaluationReaderLambda", reads("runs/*/evaluation/*")),
     "ModelRegistryLambdaRole": function(
         "ModelRegistryLambda",
+        reads("runs/*/version.json"),
         writes("runs/*/version.json"),
         on(
             {
@@ -103,7 +126,81 @@ GRANTS: dict[str, Grants] = {
         on(ENDPOINT, "sagemaker:InvokeEndpoint"),
     ),
     "FailureLambdaRole": function("FailureLambda"),
-    "DatasetTriggerRole": on("TrainingStateMachine", "states:StartExecution"),
+    "StagingLockLambdaRole": function(
+        "StagingLockLambda", table(), on(EXECUTIONS, "states:DescribeExecution")
+    ),
+    "StartRunLambdaRole": fed_by_events(
+        "StartRunLambda",
+        reads("*/_MANIFEST.json"),
+        on("TrainingStateMachine", "states:StartExecution"),
+    ),
+    "UploadWatchLambdaRole": fed_by_events(
+        "UploadWatchLambda",
+        on(
+            f"schedule/{PROJECT}-dev-training/*",
+            "scheduler:CreateSchedule",
+            "scheduler:UpdateSchedule",
+        ),
+        on("TimetableRole", "iam:PassRole"),
+    ),
+    "DatasetSealerLambdaRole": fed_by_events(
+        "DatasetSealerLambda",
+        reads("*/_MANIFEST.json", *CHANNELS),
+        on({f"Bucket/{key}" for key in ("*/_MANIFEST.json", *CHANNELS)}, "s3:GetObjectVersion"),
+        on("Bucket", "s3:ListBucketVersions"),
+        writes("*/_MANIFEST.json"),
+        table(),
+    ),
+    "RunEndedLambdaRole": fed_by_events(
+        "RunEndedLambda",
+        table(),
+        reads("runs/*/version.json"),
+        on(EXECUTIONS, "states:DescribeExecution", "states:GetExecutionHistory"),
+        on(
+            {f"log-group:/aws/sagemaker/{kind}Jobs:*" for kind in ("Training", "Processing")},
+            "logs:DescribeLogStreams",
+            "logs:GetLogEvents",
+        ),
+        on(TRAINING_JOBS, "sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob"),
+        on(PROCESSING_JOBS, "sagemaker:DescribeProcessingJob", "sagemaker:StopProcessingJob"),
+        on(
+            f"model-package/{PROJECT}-model-group/*",
+            "sagemaker:DescribeModelPackage",
+            "sagemaker:UpdateModelPackage",
+        ),
+        on(
+            {
+                f"model-package-group/{PROJECT}-model-group",
+                f"model-package/{PROJECT}-model-group/*",
+            },
+            "sagemaker:ListModelPackages",
+        ),
+        on("*", "sagemaker:ListEndpoints", "sagemaker:ListEndpointConfigs"),
+        on(
+            {"endpoint/*", "endpoint-config/*"},
+            "sagemaker:DescribeEndpoint",
+            "sagemaker:DescribeEndpointConfig",
+        ),
+        on({ENDPOINT, CONFIGS}, "sagemaker:UpdateEndpoint"),
+        on(ENDPOINT, "sagemaker:DeleteEndpoint"),
+        on(CONFIGS, "sagemaker:DeleteEndpointConfig"),
+        on(f"model/{PROJECT}-*", "sagemaker:DescribeModel", "sagemaker:DeleteModel"),
+        on("RunTopic", "sns:Publish"),
+    ),
+    "ReconcilerLambdaRole": fed_by_events(
+        "ReconcilerLambda",
+        table(),
+        reads("*/_MANIFEST.json", *CHANNELS),
+        on("TrainingStateMachine", "states:ListExecutions"),
+        on(EXECUTIONS, "states:DescribeExecution"),
+        on({"StartRunLambda", "DatasetSealerLambda", "RunEndedLambda"}, "lambda:InvokeFunction"),
+        on(ENDPOINT, "sagemaker:DescribeEndpoint", "sagemaker:DeleteEndpoint"),
+    ),
+    "TimetableRole": {
+        **on({"DatasetSealerLambda", "ReconcilerLambda"}, "lambda:InvokeFunction"),
+        **on("DeadLetterQueue", "sqs:SendMessage"),
+        **used(),
+    },
     "StateMachineRole": {
         **on(
             "*",
@@ -132,7 +229,14 @@ GRANTS: dict[str, Grants] = {
             "sagemaker:DescribeProcessingJob",
             "sagemaker:StopProcessingJob",
         ),
-        **on({TRAINING_JOBS, PROCESSING_JOBS}, "sagemaker:AddTags", "sagemaker:ListTags"),
+        **on({TRAINING_JOBS, PROCESSING_JOBS}, "sagemaker:ListTags"),
+        **on(
+            {
+                *(TRAINING_JOBS, PROCESSING_JOBS),
+                *(f"{kind}/{PROJECT}-*" for kind in ("model", "endpoint-config", "endpoint")),
+            },
+            "sagemaker:AddTags",
+        ),
         **on(f"model/{PROJECT}-*", "sagemaker:CreateModel"),
         **on(CONFIGS, "sagemaker:CreateEndpointConfig"),
         **on({ENDPOINT, CONFIGS}, "sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"),
@@ -166,10 +270,15 @@ ON_EVERYTHING = TRACING | {
     "logs:PutResourcePolicy",
     "logs:DescribeResourcePolicies",
     "logs:DescribeLogGroups",
+    "sagemaker:ListEndpoints",
+    "sagemaker:ListEndpointConfigs",
 }
 CONDITIONS = {
     "kms:CreateGrant": [{"Bool": {"kms:GrantIsForAWSResource": "true"}}],
-    "iam:PassRole": [{"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}],
+    "iam:PassRole": [
+        {"StringEquals": {"iam:PassedToService": f"{service}.amazonaws.com"}}
+        for service in ("sagemaker", "scheduler")
+    ],
     "cloudwatch:PutMetricData": [
         {"StringLike": {"cloudwatch:namespace": f"/aws/sagemaker/{kind}*"}}
         for kind in ("Endpoints", "ProcessingJobs", "TrainingJobs")
@@ -227,7 +336,7 @@ def test_what_no_resource_confines_is_confined_by_its_condition(dev: Assembly) -
 
 def test_no_role_has_managed_or_inline_policies_besides(dev: Assembly) -> None:
     for name, role in of_type(dev.training, "AWS::IAM::Role").items():
-        assert role.keys() == {"AssumeRolePolicyDocument"}, name
+        assert role.keys() == {"AssumeRolePolicyDocument", "Tags"}, name
 
 
 def test_an_action_on_everything_is_one_that_knows_no_resource(dev: Assembly) -> None:
@@ -247,14 +356,25 @@ def test_services_take_roles_for_this_account_only(dev: Assembly) -> None:
             assert source == {"Ref": "AWS::AccountId"}, name
 
 
-def test_the_key_serves_events_and_uploads_and_nobody_else(dev: Assembly) -> None:
+def test_the_key_serves_events_uploads_and_alarms_and_nobody_else(dev: Assembly) -> None:
     (key,) = of_type(dev.storage, "AWS::KMS::Key").values()
     assert key["EnableKeyRotation"] is True
-    _, events, uploads = key["KeyPolicy"]["Statement"]
+    _, *allowed = key["KeyPolicy"]["Statement"]
+    by_sid = {statement["Sid"]: statement for statement in allowed}
+    assert by_sid.keys() == {
+        "EventsToEncryptedQueues",
+        "UploadsThroughS3",
+        "AlarmsAndBudgetsToEncryptedTopics",
+    }
+    events, alarms = by_sid["EventsToEncryptedQueues"], by_sid["AlarmsAndBudgetsToEncryptedTopics"]
+    uploads = by_sid["UploadsThroughS3"]
     assert events["Principal"] == {"Service": "events.amazonaws.com"}
     assert events["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    services = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"]
+    assert alarms["Principal"] == {"Service": services}
+    assert alarms["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
     account = {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
-    assert events["Condition"] == {"StringEquals": account}
+    assert events["Condition"] == alarms["Condition"] == {"StringEquals": account}
     assert uploads["Action"] == "kms:GenerateDataKey"
     confined = uploads["Condition"]["StringEquals"]
     assert confined.keys() == {"kms:CallerAccount", "kms:ViaService"}
@@ -262,13 +382,15 @@ def test_the_key_serves_events_and_uploads_and_nobody_else(dev: Assembly) -> Non
     assert resolved(confined["kms:ViaService"]) == "s3.AWS::Region.amazonaws.com"
 
 
-def test_only_the_rule_may_send_to_the_dead_letter_queue(dev: Assembly) -> None:
+def test_only_rules_of_this_stack_may_send_to_the_dead_letter_queue(dev: Assembly) -> None:
     (policy,) = of_type(dev.training, "AWS::SQS::QueuePolicy").values()
     allows = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
-    (allow,) = allows
     denied = [s["Condition"] for s in policy["PolicyDocument"]["Statement"] if s not in allows]
     assert denied == [{"Bool": {"aws:SecureTransport": "false"}}]
-    assert allow["Principal"] == {"Service": "events.amazonaws.com"}
-    assert allow["Action"] == "sqs:SendMessage"
-    (source,) = allow["Condition"]["ArnEquals"].values()
-    assert source["Fn::GetAtt"][0].startswith("DatasetTriggerRule")
+    sources = set()
+    for allow in allows:
+        assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+        assert allow["Action"] == "sqs:SendMessage"
+        (source,) = allow["Condition"]["ArnEquals"].values()
+        sources.add(source["Fn::GetAtt"][0])
+    assert sources == of_type(dev.training, "AWS::Events::Rule").keys()

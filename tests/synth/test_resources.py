@@ -1,5 +1,6 @@
 """Properties on which data, runs and their cost depend."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Any
 import pytest
 
 from explain_failure.logic import LAMBDA_OF
-from prepare_run import logic
 from shared import environment as environments
+from shared.datasets import MANIFEST_NAME
 from tests.synth.assembly import ROOT, Assembly, of_type
 
 ENVIRONMENT_OF: dict[str, type[environments.Environment]] = {
@@ -19,6 +20,12 @@ ENVIRONMENT_OF: dict[str, type[environments.Environment]] = {
     "EndpointWaitLambda": environments.EndpointWaitEnvironment,
     "ModelTestLambda": environments.ModelTestEnvironment,
     "FailureLambda": environments.ExplainFailureEnvironment,
+    "StagingLockLambda": environments.StagingLockEnvironment,
+    "StartRunLambda": environments.StartRunEnvironment,
+    "UploadWatchLambda": environments.UploadWatchEnvironment,
+    "DatasetSealerLambda": environments.DatasetSealerEnvironment,
+    "RunEndedLambda": environments.RunEndedEnvironment,
+    "ReconcilerLambda": environments.ReconcilerEnvironment,
 }
 
 
@@ -75,17 +82,90 @@ def test_the_state_machine_logs_and_traces(dev: Assembly) -> None:
     assert [name for name in names if name.startswith("/aws/vendedlogs/states/")]
 
 
-def test_a_manifest_starts_the_machine_and_a_lost_event_is_kept(dev: Assembly) -> None:
-    rule = only(dev.training, "AWS::Events::Rule")
-    pattern = rule["EventPattern"]
-    assert pattern["source"] == ["aws.s3"]
-    assert pattern["detail-type"] == ["Object Created"]
-    assert pattern["detail"]["object"]["key"] == [{"suffix": f"/{logic.MANIFEST_NAME}"}]
-    (target,) = rule["Targets"]
-    assert target["InputPath"] == "$.detail"
-    assert target["Arn"] == {"Ref": "TrainingStateMachine"}
-    assert target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0].startswith("DatasetTriggerDead")
+def rules(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Rules by the function that they invoke."""
+    return {
+        rule["Targets"][0]["Arn"]["Fn::GetAtt"][0] + rule["EventPattern"]["source"][0][4:]: rule
+        for rule in of_type(template, "AWS::Events::Rule").values()
+    }
+
+
+def test_every_file_that_arrives_is_told_to_the_function_that_waits_for_it(dev: Assembly) -> None:
+    found = rules(dev.training)
+    keys = {
+        "StartRunLambdas3": [{"suffix": f"/{MANIFEST_NAME}"}],
+        "UploadWatchLambdas3": [{"wildcard": "*/train/*"}, {"wildcard": "*/validation/*"}],
+    }
+    for name, expected in keys.items():
+        pattern = found[name]["EventPattern"]
+        assert pattern["detail-type"] == ["Object Created"]
+        assert pattern["detail"]["object"]["key"] == expected
+
+
+def test_the_end_of_an_execution_and_the_endpoint_s_rest_are_told_to_run_ended(
+    dev: Assembly,
+) -> None:
+    found = rules(dev.training)
+    ended = found["RunEndedLambdastates"]["EventPattern"]
+    assert ended["detail-type"] == ["Step Functions Execution Status Change"]
+    assert ended["detail"]["stateMachineArn"] == [{"Ref": "TrainingStateMachine"}]
+    assert set(ended["detail"]["status"]) == {"FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"}
+    rest = found["RunEndedLambdasagemaker"]["EventPattern"]
+    assert rest["detail-type"] == ["SageMaker Endpoint State Change"]
+    endpoint = dev.training["Outputs"]["StagingEndpointName"]["Value"]
+    assert rest["detail"]["EndpointName"] == [endpoint]
+
+
+def test_an_event_that_cannot_be_delivered_or_handled_is_kept(dev: Assembly) -> None:
+    (queue,) = of_type(dev.training, "AWS::SQS::Queue")
+    kept = {"Fn::GetAtt": [queue, "Arn"]}
+    for rule in rules(dev.training).values():
+        (target,) = rule["Targets"]
+        assert target["DeadLetterConfig"]["Arn"] == kept
+    for schedule in of_type(dev.training, "AWS::Scheduler::Schedule").values():
+        assert schedule["Target"]["DeadLetterConfig"]["Arn"] == kept
+    functions = of_type(dev.training, "AWS::Lambda::Function")
+    keeping = {name for name, f in functions.items() if f.get("DeadLetterConfig")}
+    assert keeping == {
+        "StartRunLambda",
+        "UploadWatchLambda",
+        "DatasetSealerLambda",
+        "RunEndedLambda",
+        "ReconcilerLambda",
+    }
+    for name in keeping:
+        assert functions[name]["DeadLetterConfig"] == {"TargetArn": kept}
     assert "KmsMasterKeyId" in only(dev.training, "AWS::SQS::Queue")
+
+
+def test_lost_events_are_made_up_for_as_often_as_the_settings_say(
+    assembly: Callable[[str], Assembly],
+) -> None:
+    for environment, expression in (("dev", "rate(1 minute)"), ("staging", "rate(15 minutes)")):
+        schedule = only(assembly(environment).training, "AWS::Scheduler::Schedule")
+        assert schedule["ScheduleExpression"] == expression
+        assert schedule["Target"]["Arn"] == {"Fn::GetAtt": ["ReconcilerLambda", "Arn"]}
+
+
+def test_a_schedule_of_the_settings_starts_a_run_of_its_data_set(organisation: Assembly) -> None:
+    (schedule,) = (
+        schedule
+        for schedule in of_type(organisation.training, "AWS::Scheduler::Schedule").values()
+        if schedule["Target"]["Arn"] == {"Fn::GetAtt": ["StartRunLambda", "Arn"]}
+    )
+    assert schedule["ScheduleExpression"] == "cron(0 3 ? * MON *)"
+    assert json.loads(schedule["Target"]["Input"]) == {
+        "scheduled_time": "<aws.scheduler.scheduled-time>",
+        "dataset": "v1.0",
+    }
+
+
+def test_the_run_table_forgets_and_is_encrypted(dev: Assembly) -> None:
+    table = only(dev.training, "AWS::DynamoDB::Table")
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["SSESpecification"]["SSEType"] == "KMS"
+    assert table["KeySchema"] == [{"AttributeName": "id", "KeyType": "HASH"}]
 
 
 def test_the_bucket_is_private_versioned_encrypted_and_tells_eventbridge(dev: Assembly) -> None:
@@ -136,6 +216,10 @@ def test_outputs_are_those_that_the_command_line_reads(dev: Assembly) -> None:
         "StateMachineArn",
         "StagingEndpointName",
         "DeadLetterQueueUrl",
+        "RunTableName",
+        "TopicArn",
+        "ScheduleGroupName",
+        "DashboardName",
     }
 
 

@@ -36,6 +36,7 @@ class TrainingJobs(Jobs):
         name = params["TrainingJobName"]
         _refuse_unmodelled(params)
         self._refuse_duplicate(name)
+        _check_spot(params)
         _check_metrics(params)
         self._check_inputs(params)
         output = f"{params['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{name}/output"
@@ -151,6 +152,17 @@ class TrainingJobs(Jobs):
         events.training_job_changed(self._plane, job)
 
 
+def _check_spot(params: Record) -> None:
+    """Refuse a spot job that may not wait for as long as it may run; it runs like any other."""
+    condition = params.get("StoppingCondition", {})
+    waits, runs = condition.get("MaxWaitTimeInSeconds", 0), condition.get("MaxRuntimeInSeconds", 0)
+    if params.get("EnableManagedSpotTraining") and waits < max(runs, 1):
+        raise invalid(
+            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to "
+            "MaxRuntimeInSeconds"
+        )
+
+
 def _check_metrics(params: Record) -> None:
     for definition in params["AlgorithmSpecification"].get("MetricDefinitions", []):
         try:
@@ -162,7 +174,7 @@ def _check_metrics(params: Record) -> None:
 
 def _refuse_unmodelled(params: Record) -> None:
     refuse(params, "AlgorithmSpecification.AlgorithmName", "ResourceConfig.InstanceGroups")
-    refuse(params, "EnableManagedSpotTraining", "CheckpointConfig", "RetryStrategy")
+    refuse(params, "CheckpointConfig", "RetryStrategy")
     mode = params["AlgorithmSpecification"]["TrainingInputMode"]
     channels = params.get("InputDataConfig", [])
     for used in (mode, *(channel.get("InputMode", mode) for channel in channels)):

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
+from moto import mock_aws
 
 from shared import aws
+from tests.unit.lambdas.account_in_memory import TABLE, Account
 
 EVENTS = Path(__file__).parent / "events"
 # Powertools reads its variables when a handler is imported.
@@ -57,7 +60,9 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Stubber]]:
 
     def of(name: str) -> Stubber:
         if name not in stubbers:
-            service = {"step_functions": "stepfunctions"}.get(name, name.replace("_", "-"))
+            service = {"step_functions": "stepfunctions", "lambda_": "lambda"}.get(
+                name, name.replace("_", "-")
+            )
             client = boto3.session.Session().client(  # type: ignore[call-overload] # any service
                 service,
                 region_name="eu-west-1",
@@ -72,3 +77,31 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Stubber]]:
     yield of
     for stubber in stubbers.values():
         stubber.assert_no_pending_responses()
+
+
+@cache
+def table_client() -> Any:
+    """One client for all tests: to build it takes longer than to use it."""
+    return boto3.session.Session().client(
+        "dynamodb",
+        region_name="eu-west-1",
+        aws_access_key_id="none",
+        aws_secret_access_key="none",
+    )
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    """Put an account in memory in place of every client; the run table is moto's."""
+    with mock_aws():
+        dynamodb = table_client()
+        dynamodb.create_table(
+            TableName=TABLE,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        in_memory = Account(dynamodb)
+        for name, client in in_memory.clients():
+            monkeypatch.setattr(aws, name, lambda client=client: client)
+        yield in_memory

@@ -39,20 +39,24 @@ def test_an_absent_endpoint_is_created_and_one_in_service_updated() -> None:
     assert find(described("InService", "old")).action == "Update"
 
 
-@pytest.mark.parametrize("status", ["Creating", "Updating", "RollingBack", "SystemUpdating"])
+def test_the_config_served_at_the_first_look_is_carried_along() -> None:
+    assert find(None).former_config is None
+    first = find(described("InService", "old"))
+    assert look(look(first, described("Updating")), described("InService")).former_config == "old"
+
+
+@pytest.mark.parametrize(
+    "status", ["Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting"]
+)
 def test_another_deployment_under_way_is_busy(status: str) -> None:
-    with pytest.raises(EndpointBusy, match=f"is {status} with endpoint config old") as caught:
+    with pytest.raises(EndpointBusy, match=f"is {status} with endpoint config old, expected"):
         find(described(status, "old"))
-    command = f"update-endpoint --endpoint-name demo-staging --endpoint-config-name {CONFIG}."
-    assert str(caught.value).endswith(command)
 
 
-@pytest.mark.parametrize("status", ["Failed", "OutOfService", "UpdateRollbackFailed", "Deleting"])
+@pytest.mark.parametrize("status", ["Failed", "OutOfService", "UpdateRollbackFailed"])
 def test_an_endpoint_that_cannot_be_updated_says_how_to_go_on(status: str) -> None:
-    with pytest.raises(EndpointFailed, match="no ping.*delete-endpoint --endpoint-name demo") as e:
+    with pytest.raises(EndpointFailed, match="no ping.*delete-endpoint --endpoint-name demo-st"):
         find(described(status, "old", "no ping"))
-    command = f"create-endpoint --endpoint-name demo-staging --endpoint-config-name {CONFIG}."
-    assert str(e.value).endswith(command)
 
 
 def test_in_service_with_the_run_s_config_is_done() -> None:

@@ -120,3 +120,25 @@ def test_long_causes_are_cut_to_what_a_person_reads() -> None:
     failure = explained("CreateModel", "E" * 300, "x" * 30_000)
     assert len(failure.cause) < 4096
     assert len(failure.error) == 256
+
+
+def test_a_run_that_waited_too_long_for_staging_shows_the_locks_log() -> None:
+    cause = json.dumps({"errorMessage": "Staging is held by x", "errorType": "StagingBusy"})
+    failure = explain(
+        "AcquireStaging",
+        CaughtError.model_validate({"Error": "StagingBusy", "Cause": cause}),
+        execution_arn=EXECUTION_ARN,
+        log_groups={"StagingLockLambda": "lock-logs"},
+        endpoint_name="demo-staging",
+    )
+    assert failure.error == "StagingBusy"
+    assert "Staging is held by x. Log group lock-logs." in failure.cause
+
+
+@pytest.mark.parametrize(
+    ("error", "worth"), [("DatasetInvalid", False), ("ImageMissing", True), ("EndpointBusy", True)]
+)
+def test_what_another_attempt_may_mend_is_said_to_be_worth_one(error: str, worth: bool) -> None:
+    cause = json.dumps({"errorMessage": "found x", "errorType": error})
+    failure = explained("PrepareRun", error, cause)
+    assert (".venv/bin/mlops runs retry e-1" in failure.cause) is worth

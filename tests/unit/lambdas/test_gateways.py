@@ -45,6 +45,12 @@ def test_a_manifest_that_is_gone_is_named(stub: Stub, gateway: RunGateway) -> No
         gateway.manifest("v1/m", "one")
 
 
+def test_a_manifest_that_never_was_is_named(stub: Stub, gateway: RunGateway) -> None:
+    stub("s3").add_client_error("get_object", "NoSuchKey", http_status_code=404)
+    with pytest.raises(DatasetInvalid, match="s3://acme-data/v1/m: not in the bucket. Upload"):
+        gateway.manifest("v1/m", None)
+
+
 def test_a_huge_manifest_is_not_read(stub: Stub, gateway: RunGateway) -> None:
     stub("s3").add_response("get_object", {"ContentLength": 10**9})
     with pytest.raises(DatasetInvalid, match="1000000000 bytes, expected at most"):
@@ -102,28 +108,20 @@ def test_a_claim_is_lost_to_a_faster_one(stub: Stub, gateway: RunGateway, code: 
 
 def test_a_run_key_without_version_is_registered_by_nobody(stub: Stub, gateway: RunGateway) -> None:
     stub("s3").add_client_error("get_object", "NoSuchKey", http_status_code=404)
-    assert gateway.registered_by("k") is None
+    assert gateway.version_record("k") is None
 
 
-@pytest.mark.parametrize(
-    ("status", "running"), [("RUNNING", True), ("PENDING_REDRIVE", True), ("FAILED", False)]
-)
-def test_only_an_execution_that_can_go_on_is_running(
-    stub: Stub, gateway: RunGateway, status: str, running: bool
-) -> None:
+def test_an_execution_has_a_status_until_it_is_forgotten(stub: Stub, gateway: RunGateway) -> None:
     answer = {
         "executionArn": EXECUTION_ARN,
         "stateMachineArn": "arn:aws:states:eu-west-1:111122223333:stateMachine:m",
-        "status": status,
+        "status": "PENDING_REDRIVE",
         "startDate": datetime(2026, 5, 4, tzinfo=UTC),
     }
     stub("step_functions").add_response("describe_execution", answer)
-    assert gateway.is_running(EXECUTION_ARN) is running
-
-
-def test_an_execution_that_is_forgotten_is_not_running(stub: Stub, gateway: RunGateway) -> None:
+    assert gateway.status(EXECUTION_ARN) == "PENDING_REDRIVE"
     stub("step_functions").add_client_error("describe_execution", "ExecutionDoesNotExist")
-    assert gateway.is_running(EXECUTION_ARN) is False
+    assert gateway.status(EXECUTION_ARN) is None
 
 
 def test_an_absent_endpoint_is_none(stub: Stub) -> None:
@@ -139,17 +137,27 @@ def test_other_errors_of_the_endpoint_are_not_swallowed(stub: Stub) -> None:
         describe("demo-staging")
 
 
-def test_the_version_record_names_package_and_execution(stub: Stub) -> None:
-    stub("s3").add_response(
-        "put_object",
-        {},
-        {
-            "Bucket": "acme-data",
-            "Key": "runs/k/version.json",
-            "Body": b'{"execution_arn": "e", "model_package_arn": "m"}',
-            "ContentType": "application/json",
-        },
-    )
+@pytest.mark.parametrize(
+    ("known", "earlier"),
+    [
+        (None, []),
+        ({"execution_arn": "e", "model_package_arn": "m"}, []),
+        ({"execution_arn": "e", "model_package_arn": "m", "earlier": ["d"]}, ["d"]),
+        ({"execution_arn": "d", "model_package_arn": "l"}, ["d"]),
+        ({"execution_arn": "d", "model_package_arn": "l", "earlier": ["c", "e"]}, ["d", "c"]),
+    ],
+)
+def test_the_version_record_names_package_and_all_executions(
+    stub: Stub, known: dict[str, object] | None, earlier: list[str]
+) -> None:
+    place = {"Bucket": "acme-data", "Key": "runs/k/version.json"}
+    if known is None:
+        stub("s3").add_client_error("get_object", "NoSuchKey", http_status_code=404)
+    else:
+        stub("s3").add_response("get_object", body(json.dumps(known).encode()), place)
+    record = {"earlier": earlier, "execution_arn": "e", "model_package_arn": "m"}
+    written = {"Body": json.dumps(record).encode(), "ContentType": "application/json"}
+    stub("s3").add_response("put_object", {}, place | written)
     record_version("acme-data", "k", model_package_arn="m", execution_arn="e")
 
 

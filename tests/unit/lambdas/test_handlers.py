@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
@@ -22,7 +23,7 @@ from explain_failure.handler import handler as explain_failure
 from model_registry.handler import handler as model_registry
 from model_test.handler import handler as model_test
 from prepare_run.handler import handler as prepare_run
-from shared.errors import EnvironmentInvalid, EventInvalid
+from shared.errors import EnvironmentInvalid, EventInvalid, ServiceUnavailable
 
 LAMBDAS = Path(__file__).resolve().parents[3] / "lambdas"
 HANDLERS = sorted(path.parent.name for path in LAMBDAS.glob("*/handler.py"))
@@ -40,7 +41,7 @@ def content(document: Any) -> dict[str, Any]:
 
 
 def test_prepare_run_claims_the_run_of_an_uploaded_manifest(
-    stub: Stub, event: Event, environment: SetEnvironment, context: SimpleNamespace
+    stub: Stub, environment: SetEnvironment, context: SimpleNamespace
 ) -> None:
     environment(
         PROJECT_NAME="demo",
@@ -67,7 +68,7 @@ def test_prepare_run_claims_the_run_of_an_uploaded_manifest(
     run = prepare_run(
         {
             "execution_arn": "mine",
-            "event": event("s3_object_created_detail"),
+            "request": {"trigger": "upload", "dataset": "v1.0", "manifest_version_id": "m-1"},
             "hyperparameters": {},
         },
         context,
@@ -99,6 +100,7 @@ def test_register_model_version_records_the_version(
         "Body": ANY,
         "ContentType": "application/json",
     }
+    stub("s3").add_client_error("get_object", "NoSuchKey", http_status_code=404)
     stub("s3").add_response("put_object", {}, record)
     run = {
         "run_key": KEY,
@@ -130,7 +132,7 @@ def test_find_endpoint_then_wait_for_it(
     missing = "Could not find endpoint"
     sagemaker.add_client_error("describe_endpoint", "ValidationException", missing)
     endpoint = endpoint_wait({"endpoint_config_name": "c"}, context)
-    assert endpoint["action"] == "Create"
+    assert (endpoint["action"], endpoint["former_config"]) == ("Create", None)
     now = datetime.now(UTC)
     described = {
         "EndpointName": "demo-staging",
@@ -185,7 +187,7 @@ def test_explain_failure_names_the_error(
     assert "Duplicate" not in failure["cause"]
 
 
-def test_a_failure_after_registration_says_that_the_run_cannot_be_repeated(
+def test_a_failure_after_registration_says_what_becomes_of_the_version(
     environment: SetEnvironment, context: SimpleNamespace
 ) -> None:
     environment(ENDPOINT_NAME="demo-staging", LOG_GROUPS="{}")
@@ -195,8 +197,9 @@ def test_a_failure_after_registration_says_that_the_run_cannot_be_repeated(
         "registered": version,
         "failed": {"UpdateEndpoint": {"Error": "E", "Cause": "refused"}},
     }
-    cause = explain_failure({"execution_arn": "mine", "state": state}, context)["cause"]
-    assert "arn:package/3 is registered: starting the run again ends as Duplicate." in cause
+    cause = explain_failure({"execution_arn": "arn:m:e-1", "state": state}, context)["cause"]
+    assert "arn:package/3 is rejected with this run" in cause
+    assert "To try again: .venv/bin/mlops runs retry e-1." in cause
 
 
 def test_a_malformed_event_is_a_named_error_that_names_the_field(
@@ -214,6 +217,27 @@ def test_a_missing_variable_is_a_named_error_that_names_it(
     monkeypatch.delenv("ENDPOINT_NAME", raising=False)
     with pytest.raises(EnvironmentInvalid, match="Environment variable ENDPOINT_NAME: Field"):
         model_test({"model_test_uri": "s3://b/e", "tolerance": 1e-4}, context)
+
+
+def test_an_outage_has_the_name_that_is_retried_and_a_refusal_has_not(
+    stub: Stub, environment: SetEnvironment, context: SimpleNamespace
+) -> None:
+    environment(ENDPOINT_NAME="demo-staging", ENDPOINT_TIMEOUT_SECONDS="600")
+    sagemaker = stub("sagemaker")
+    sagemaker.add_client_error("describe_endpoint", "ThrottlingException")
+    with pytest.raises(ServiceUnavailable, match="ThrottlingException.*try again later"):
+        endpoint_wait({"endpoint_config_name": "c"}, context)
+    sagemaker.add_client_error("describe_endpoint", "AccessDeniedException")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        endpoint_wait({"endpoint_config_name": "c"}, context)
+
+
+STATES = ("prepare_run", "evaluation_reader", "model_registry", "staging_lock", "endpoint_wait")
+
+
+@pytest.mark.parametrize("name", [*STATES, "model_test"])
+def test_every_state_s_lambda_names_outages(name: str) -> None:
+    assert "@named_outages()" in (LAMBDAS / name / "handler.py").read_text()
 
 
 def test_handlers_import_without_any_environment() -> None:

@@ -7,7 +7,7 @@ import botocore.session
 import pytest
 from botocore.validate import validate_parameters
 
-from model_registry.logic import metadata, model_package, model_version
+from model_registry.logic import client_token, metadata, model_package, model_version
 from model_registry.models import RegisterRequest
 
 KEY = "0123456789abcdef" * 4
@@ -50,9 +50,15 @@ def test_a_version_waits_for_a_person(request_of: RegisterRequest) -> None:
     validate_parameters(package, shape)
 
 
-def test_the_client_token_comes_from_the_run_key(request_of: RegisterRequest) -> None:
+def test_the_client_token_comes_from_run_key_and_attempt(request_of: RegisterRequest) -> None:
     package = model_package(request_of, "demo-model-group", "ml.m5.large")
-    assert package["ClientToken"] == KEY[:36]
+    assert package["ClientToken"] == f"{KEY[:32]}-1"
+
+
+def test_every_attempt_has_another_client_token_that_sagemaker_accepts() -> None:
+    tokens = [client_token(KEY, attempt) for attempt in (1, 2, 10, 100, 1000, 10_000)]
+    assert len(set(tokens)) == len(tokens)
+    assert all(re.fullmatch(r"[a-zA-Z0-9-]{1,36}", token) for token in tokens)
 
 
 def test_metadata_says_where_the_version_comes_from(request_of: RegisterRequest) -> None:

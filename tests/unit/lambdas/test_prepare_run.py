@@ -1,21 +1,20 @@
 """PrepareRun from event to run, over a gateway that keeps everything in memory."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from prepare_run.gateway import RunGateway
-from prepare_run.models import Claim, PrepareRunRequest, PushedImage
+from prepare_run.models import Claim, PrepareRunRequest, PushedImage, VersionRecord
 from prepare_run.preparation import prepare_run, take_turn
 from shared.environment import PrepareRunEnvironment
-from shared.errors import DatasetInvalid, RunKeyContended
+from shared.errors import DatasetInvalid, EventInvalid, RunKeyContended
 from shared.events import parse_request
 
 BUCKET = "acme-data"
-MANIFEST = {
+MANIFEST: dict[str, Any] = {
     "schema": 1,
     "version": "v1.0",
     "files": [
@@ -47,8 +46,8 @@ class MemoryGateway(RunGateway):
         }
         self.asked_version_id: str | None = None
         self.claims: list[str] = []
-        self.version_of: str | None = None
-        self.running: set[str] = set()
+        self.registered: list[str] = []
+        self.statuses: dict[str, str] = {}
         self.rivals: list[str] = []
 
     def manifest(self, key: str, version_id: str | None) -> bytes:
@@ -61,9 +60,6 @@ class MemoryGateway(RunGateway):
             for key, size in self.objects.items()
             if key.startswith(prefix)
         }
-
-    def current_version_id(self, key: str) -> str:
-        return "one"
 
     def images(self) -> Any:
         for suffix in ("", "-processing"):
@@ -82,11 +78,14 @@ class MemoryGateway(RunGateway):
         self.claims.append(execution_arn)
         return True
 
-    def registered_by(self, run_key: str) -> str | None:
-        return self.version_of
+    def version_record(self, run_key: str) -> VersionRecord | None:
+        if not self.registered:
+            return None
+        latest, *earlier = self.registered
+        return VersionRecord(execution_arn=latest, earlier=tuple(earlier))
 
-    def is_running(self, execution_arn: str) -> bool:
-        return execution_arn in self.running
+    def status(self, execution_arn: str) -> str | None:
+        return self.statuses.get(execution_arn)
 
 
 @pytest.fixture
@@ -94,11 +93,16 @@ def gateway() -> MemoryGateway:
     return MemoryGateway()
 
 
-@pytest.fixture
-def request_of(event: Callable[[str], Any]) -> PrepareRunRequest:
-    detail = event("s3_object_created_detail")
-    payload = {"execution_arn": "mine", "event": detail, "hyperparameters": {"eta": "0.1"}}
+def asked(**fields: Any) -> PrepareRunRequest:
+    request = {"trigger": "upload", "dataset": "v1.0", "manifest_version_id": "m-1"} | fields
+    settings = {"eta": "0.1", "max_depth": "5"}
+    payload = {"execution_arn": "mine", "request": request, "hyperparameters": settings}
     return parse_request(PrepareRunRequest, payload)
+
+
+@pytest.fixture
+def request_of() -> PrepareRunRequest:
+    return asked()
 
 
 def test_a_new_data_set_becomes_a_claimed_run(
@@ -107,33 +111,64 @@ def test_a_new_data_set_becomes_a_claimed_run(
     run = prepare_run(request_of, ENVIRONMENT, gateway)
     assert (run.status, run.attempt, run.duplicate_of) == ("New", 1, None)
     assert gateway.claims == ["mine"]
-    assert gateway.asked_version_id == "tQ7wK2m9xVb3YhNf0Zs5RdLpUc8JeGaO"
+    assert gateway.asked_version_id == "m-1"
     assert run.image.processing == "host/demo-model@sha256:x-processing"
+
+
+def test_the_execution_s_hyperparameters_override_those_of_the_settings(
+    gateway: MemoryGateway,
+) -> None:
+    run = prepare_run(asked(hyperparameters={"eta": "0.3", "gamma": "1"}), ENVIRONMENT, gateway)
+    assert run.hyperparameters == {"eta": "0.3", "max_depth": "5", "gamma": "1"}
+    again = prepare_run(asked(hyperparameters={"eta": "0.1"}), ENVIRONMENT, gateway)
+    assert again.run_key == prepare_run(asked(), ENVIRONMENT, gateway).run_key != run.run_key
+
+
+def test_a_run_that_a_person_asks_for_takes_the_current_manifest(gateway: MemoryGateway) -> None:
+    request = parse_request(
+        PrepareRunRequest,
+        {"execution_arn": "mine", "request": {"dataset": "v1.0"}, "hyperparameters": {}},
+    )
+    assert prepare_run(request, ENVIRONMENT, gateway).trigger == "manual"
+    assert gateway.asked_version_id is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"dataset": "runs"}, "request.dataset: Value error, expected a version that"),
+        ({"dataset": "../v1.0"}, "request.dataset: Value error, expected a version that"),
+        ({"dataset": None}, "request.dataset: Input should be a valid string"),
+        ({"hyperparams": {}}, "request.hyperparams: Extra inputs are not permitted"),
+        ({"hyperparameters": {"eta": 0.1}}, "hyperparameters.eta: Input should be a valid string"),
+        ({"hyperparameters": {"a b": "1"}}, "String should match pattern"),
+        ({"hyperparameters": {"eta": "1" * 2501}}, "at most 2500 characters"),
+        ({"trigger": "other"}, "request.trigger: Input should be 'upload'"),
+        ({"again": "perhaps"}, "request.again: Input should be a valid boolean"),
+    ],
+)
+def test_a_malformed_execution_input_is_named(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(EventInvalid) as caught:
+        asked(**fields)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_same_data_set_again_is_a_duplicate_before_anything_is_created(
     request_of: PrepareRunRequest, gateway: MemoryGateway
 ) -> None:
-    gateway.claims, gateway.version_of = ["earlier"], "earlier"
+    gateway.claims, gateway.registered = ["earlier"], ["earlier"]
+    gateway.statuses = {"earlier": "SUCCEEDED"}
     run = prepare_run(request_of, ENVIRONMENT, gateway)
     assert (run.status, run.duplicate_of) == ("Duplicate", "earlier")
     assert gateway.claims == ["earlier"]
 
 
-def test_an_object_of_another_bucket_is_refused(
+def test_files_uploaded_again_since_the_manifest_are_left_to_the_validation_job(
     request_of: PrepareRunRequest, gateway: MemoryGateway
 ) -> None:
-    elsewhere = ENVIRONMENT.model_copy(update={"bucket_name": "other"})
-    with pytest.raises(DatasetInvalid, match="expected an object of bucket other"):
-        prepare_run(request_of, elsewhere, gateway)
-
-
-def test_an_object_replaced_since_the_manifest_is_refused(
-    request_of: PrepareRunRequest, gateway: MemoryGateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gateway, "current_version_id", lambda key: "two")
-    with pytest.raises(DatasetInvalid, match="train/t.csv: was replaced"):
-        prepare_run(request_of, ENVIRONMENT, gateway)
+    assert MANIFEST["files"][0]["version_id"] == "one"
+    assert prepare_run(request_of, ENVIRONMENT, gateway).status == "New"
 
 
 def test_a_missing_object_claims_nothing(
@@ -145,37 +180,72 @@ def test_a_missing_object_claims_nothing(
     assert gateway.claims == []
 
 
-@pytest.mark.parametrize("key", ["README.md", "train/", "validation/late.csv"])
+@pytest.mark.parametrize("key", ["README.md", "train/late/", "validation/late.csv"])
 def test_an_object_anywhere_in_the_version_that_the_manifest_lacks_is_refused(
     request_of: PrepareRunRequest, gateway: MemoryGateway, key: str
 ) -> None:
-    gateway.objects[f"v1.0/{key}"] = 0
+    gateway.objects[f"v1.0/{key}"] = 1
     with pytest.raises(DatasetInvalid, match=f"/v1.0/{key}: in the bucket but not in the manifest"):
         prepare_run(request_of, ENVIRONMENT, gateway)
     assert gateway.claims == []
 
 
+def turn(gateway: MemoryGateway, *, again: bool = False) -> tuple[int, str | None]:
+    return take_turn("key", "mine", gateway, again=again)
+
+
 def test_a_retried_lambda_keeps_its_attempt(gateway: MemoryGateway) -> None:
-    first = take_turn("key", "mine", gateway)
-    assert take_turn("key", "mine", gateway) == first == (1, None)
+    assert turn(gateway) == turn(gateway) == (1, None)
 
 
-def test_a_running_execution_keeps_others_out(gateway: MemoryGateway) -> None:
-    gateway.claims, gateway.running = ["theirs"], {"theirs"}
-    assert take_turn("key", "mine", gateway) == (1, "theirs")
+@pytest.mark.parametrize("again", [True, False])
+def test_a_running_execution_keeps_others_out(gateway: MemoryGateway, again: bool) -> None:
+    gateway.claims, gateway.statuses = ["theirs"], {"theirs": "RUNNING"}
+    assert turn(gateway, again=again) == (1, "theirs")
 
 
 def test_a_failed_execution_leaves_the_next_attempt(gateway: MemoryGateway) -> None:
-    gateway.claims = ["failed"]
-    assert take_turn("key", "mine", gateway) == (2, None)
+    gateway.claims, gateway.statuses = ["failed"], {"failed": "FAILED"}
+    assert turn(gateway) == (2, None)
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
+def test_a_version_of_an_execution_that_failed_does_not_count(
+    gateway: MemoryGateway, status: str
+) -> None:
+    gateway.claims, gateway.registered = ["failed"], ["failed"]
+    gateway.statuses = {"failed": status}
+    assert turn(gateway) == (2, None)
+
+
+def test_a_version_whose_execution_is_forgotten_counts(gateway: MemoryGateway) -> None:
+    gateway.claims, gateway.registered = ["old"], ["old"]
+    assert turn(gateway) == (1, "old")
+
+
+def test_a_version_before_one_that_failed_still_counts(gateway: MemoryGateway) -> None:
+    gateway.claims, gateway.registered = ["good", "failed"], ["failed", "good"]
+    gateway.statuses = {"good": "SUCCEEDED", "failed": "FAILED"}
+    assert turn(gateway) == (2, "good")
+
+
+def test_a_run_asked_for_again_runs_although_there_is_a_version(gateway: MemoryGateway) -> None:
+    gateway.claims, gateway.registered = ["good"], ["good"]
+    gateway.statuses = {"good": "SUCCEEDED"}
+    assert turn(gateway, again=True) == (2, None)
 
 
 def test_a_rival_that_claims_first_wins(gateway: MemoryGateway) -> None:
-    gateway.rivals, gateway.running = ["rival"], {"rival"}
-    assert take_turn("key", "mine", gateway) == (1, "rival")
+    gateway.rivals, gateway.statuses = ["rival"], {"rival": "RUNNING"}
+    assert turn(gateway) == (1, "rival")
+
+
+def test_a_claim_whose_answer_was_lost_is_ours(gateway: MemoryGateway) -> None:
+    gateway.rivals = ["mine"]  # the client repeated its request, and met what it had written
+    assert turn(gateway) == (1, None)
 
 
 def test_endless_rivals_end_in_a_named_error(gateway: MemoryGateway) -> None:
     gateway.rivals = ["rival"] * 20
     with pytest.raises(RunKeyContended, match="Start again later"):
-        take_turn("key", "mine", gateway)
+        turn(gateway)

@@ -8,7 +8,7 @@ from mlops.runs import Run
 from mlops.versions import ModelVersion
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
-UUIDS = "2d3f5a1f-b1da-444c-a49e-3c517717c7bc_c7644301-10d9-443a-a2c1-6682099dcb21"
+NAME = "v1-0-2d3f5a1fb1da444c"
 
 
 def event(number: int, seconds: float, kind: str, previous: int, **details: Any) -> dict[str, Any]:
@@ -55,10 +55,12 @@ def failing_events() -> list[dict[str, Any]]:
     ]
 
 
-def run(name: str = UUIDS, dataset: str = "v1.0") -> Run:
+def run(name: str = NAME, dataset: str = "v1.0") -> Run:
     """Make a run that has ended."""
     arn = f"arn:aws:states:us-east-1:123456789012:execution:machine:{name}"
-    return Run(name, arn, dataset, "1", "SUCCEEDED", "New", START, START + timedelta(seconds=4))
+    return Run(
+        name, arn, "upload", dataset, "1", "SUCCEEDED", "New", START, START + timedelta(seconds=4)
+    )
 
 
 def version(number: int, rmse: float, dataset: str = "v1.0") -> ModelVersion:

@@ -31,7 +31,7 @@ def cli(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
 
 
 @pytest.mark.parametrize(
-    ("command", "cell"), [("runs", "2d3f5a1f"), ("versions", "PendingManualApproval")]
+    ("command", "cell"), [("runs", "v1-0-2d3f5a1f"), ("versions", "PendingManualApproval")]
 )
 def test_the_target_is_in_the_first_line(cli: CliRunner, command: str, cell: str) -> None:
     result = cli.invoke(app, [command, "list"])

@@ -34,7 +34,7 @@ def test_without_a_terminal_each_finished_visit_is_printed_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lines = _followed(monkeypatch, succeeding_events(), tty=False).splitlines()
-    assert lines[0].startswith("v1.0 → execution 2d3f5a1f-")
+    assert lines[0].startswith("v1.0 → execution v1-0-2d3f5a1fb1da444c")
     assert [line.split()[2:4] for line in lines[1:-1]] == [
         ["WaitForEndpoint", "succeeded"],
         ["Pause", "succeeded"],

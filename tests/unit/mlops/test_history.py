@@ -86,7 +86,7 @@ def test_success_is_required_in_one_line_that_says_where_and_why() -> None:
         require_success(run(), read_history(failing_events()))
     message = str(caught.value)
     assert "in TrainModel: TrainingFailed: no rows at all" in message
-    assert "`.venv/bin/mlops runs show 2d3f5a1f`" in message
+    assert "`.venv/bin/mlops runs show v1-0-2d3f5a1f`" in message
 
 
 @pytest.mark.parametrize(

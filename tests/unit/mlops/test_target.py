@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 
 from mlops.errors import MissingError, ProjectError
 from mlops.project import Project, load_project
-from mlops.runs import MANIFEST_NAME, describe_run, find_run, gate_limits
+from mlops.runs import describe_run, find_run, gate_limits
 from mlops.target import Deployment, Target
-from tests.unit.mlops.factories import START, UUIDS
+from tests.unit.mlops.factories import NAME, START
 
 LOCAL = "http://127.0.0.1:5711"
 AWS = "https://sts.eu-west-1.amazonaws.com"
@@ -96,7 +96,7 @@ def test_the_project_is_found_from_a_folder_inside_it(tmp_path: Path) -> None:
 class _States:
     """Step Functions with two executions."""
 
-    names = (UUIDS, "2d-other")
+    names = (NAME, "v1-0-20261121T120000-0a1b")
 
     def get_paginator(self, name: str) -> "_States":
         return self
@@ -111,7 +111,7 @@ class _States:
             "name": executionArn.rpartition(":")[2],
             "status": "SUCCEEDED",
             "startDate": START,
-            "input": f'{{"object": {{"key": "v1.0/{MANIFEST_NAME}", "version-id": "7"}}}}',
+            "input": '{"trigger": "upload", "dataset": "v1.0", "manifest_version_id": "7"}',
             "output": '{"run": {"status": "Duplicate"}}',
         }
 
@@ -132,15 +132,16 @@ def deployed() -> Deployment:
 
 def test_a_run_says_which_upload_started_it_and_how_it_ended(deployed: Deployment) -> None:
     run = describe_run(deployed.target, "arn:aws:states:r:a:execution:m:name")
-    assert (run.dataset, run.manifest_version_id, run.outcome) == ("v1.0", "7", "Duplicate")
+    assert (run.trigger, run.dataset, run.manifest_version_id) == ("upload", "v1.0", "7")
+    assert run.outcome == "Duplicate"
 
 
 def test_a_run_is_found_by_name_by_its_beginning_and_by_default(deployed: Deployment) -> None:
-    assert find_run(deployed, UUIDS).name == UUIDS
-    assert find_run(deployed, "2d3f").short_name == "2d3f5a1f"
-    assert find_run(deployed, None).name == UUIDS
-    with pytest.raises(MissingError, match="2 runs begin with 2d"):
-        find_run(deployed, "2d")
+    assert find_run(deployed, NAME).name == NAME
+    assert find_run(deployed, "v1-0-2d3f").short_name == "v1-0-2d3f5a1f"
+    assert find_run(deployed, None).name == NAME
+    with pytest.raises(MissingError, match="2 runs begin with v1-0"):
+        find_run(deployed, "v1-0")
     with pytest.raises(MissingError, match="no run nope"):
         find_run(deployed, "nope")
 

@@ -1,0 +1,1 @@
+"""DatasetSealer: a data set version that came without a manifest gets one."""

@@ -1,0 +1,1 @@
+"""Reconciler: what an event was lost for is found by looking, and handed to who acts on it."""

@@ -1,0 +1,108 @@
+"""What the reconciler asks of executions, the bucket, other Lambdas and the endpoint."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from reconciler.models import Endpoint, ListedExecution, StoredManifest, StoredObject
+from shared import aws
+from shared.datasets import is_version, manifest_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.literals import ExecutionStatusType
+
+RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
+ENDED: "tuple[ExecutionStatusType, ...]" = ("FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED")
+LISTED_EXECUTIONS = 1000
+
+
+def ended_executions(
+    state_machine_arn: str, *, started_after: datetime
+) -> Iterator[ListedExecution]:
+    """Executions that have ended, newest first within each status."""
+    for status in ENDED:
+        pages = (
+            aws.step_functions()
+            .get_paginator("list_executions")
+            .paginate(
+                stateMachineArn=state_machine_arn,
+                statusFilter=status,
+                PaginationConfig={"MaxItems": LISTED_EXECUTIONS},
+            )
+        )
+        for page in pages:
+            for listed in page["executions"]:
+                yield ListedExecution(
+                    arn=listed["executionArn"],
+                    stopped=listed.get("stopDate", listed["startDate"]),
+                    redrives=listed.get("redriveCount", 0),
+                )
+            if page["executions"] and page["executions"][-1]["startDate"] < started_after:
+                break
+
+
+def execution_status(arn: str) -> str | None:
+    """Return an execution's status, or None where there is no such execution."""
+    try:
+        return aws.step_functions().describe_execution(executionArn=arn)["status"]
+    except ClientError as error:
+        if aws.error_code(error) == "ExecutionDoesNotExist":
+            return None
+        raise
+
+
+def dataset_objects(bucket: str) -> Iterator[StoredObject]:
+    """Every object below what may be a data set version."""
+    paginator = aws.s3().get_paginator("list_objects_v2")
+    for page in paginator.paginate(Bucket=bucket, Delimiter="/"):
+        for listed in page.get("CommonPrefixes", []):
+            if is_version(listed["Prefix"].removesuffix("/")):
+                yield from _objects(bucket, listed["Prefix"])
+
+
+def _objects(bucket: str, prefix: str) -> Iterator[StoredObject]:
+    paginator = aws.s3().get_paginator("list_objects_v2")
+    for page in paginator.paginate(Bucket=bucket, Prefix=prefix):
+        for listed in page.get("Contents", []):
+            yield StoredObject(listed["Key"], listed["LastModified"])
+
+
+def manifest(bucket: str, version: str) -> StoredManifest | None:
+    """Return which version of its manifest a data set version has now."""
+    try:
+        head = aws.s3().head_object(Bucket=bucket, Key=manifest_key(version))
+    except ClientError as error:
+        if aws.error_code(error) in aws.MISSING:
+            return None
+        raise
+    return StoredManifest(head.get("VersionId"), head["ETag"].strip('"'))
+
+
+def invoke(function_arn: str, request: Mapping[str, object]) -> None:
+    """Hand a request to another Lambda, which has its own retries and dead-letter queue."""
+    aws.lambda_().invoke(
+        FunctionName=function_arn, InvocationType="Event", Payload=json.dumps(request).encode()
+    )
+
+
+def endpoint(name: str) -> Endpoint | None:
+    """Return the staging endpoint as it is now."""
+    try:
+        described = aws.sagemaker().describe_endpoint(EndpointName=name)
+    except ClientError as error:
+        if aws.is_absent(error):
+            return None
+        raise
+    return Endpoint(described["EndpointStatus"], described["LastModifiedTime"])
+
+
+def delete_endpoint(name: str) -> None:
+    """Delete the staging endpoint, unless it is gone or changing."""
+    try:
+        aws.sagemaker().delete_endpoint(EndpointName=name)
+    except ClientError as error:
+        if not aws.is_absent(error) and "in-progress" not in str(error):
+            raise

@@ -1,0 +1,1 @@
+"""RunEnded: every execution, however it ended, leaves nothing behind and is told of once."""

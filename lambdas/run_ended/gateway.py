@@ -1,0 +1,158 @@
+"""What RunEnded asks of executions, jobs, model versions, logs and the topic."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from run_ended.models import Execution, Job, Version
+from shared import aws
+
+RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
+PAGES = 20
+RECORD_BYTES = 64 * 1024
+LOG_LINES = 20
+LOG_BYTES = 4096
+LINE_LENGTH = 1000
+
+
+def execution(arn: str) -> Execution | None:
+    """Return an execution as it is now, or None where it is forgotten."""
+    try:
+        described = aws.step_functions().describe_execution(executionArn=arn)
+    except ClientError as error:
+        if aws.error_code(error) == "ExecutionDoesNotExist":
+            return None
+        raise
+    return Execution(
+        arn=arn,
+        name=described["name"],
+        status=described["status"],
+        error=described.get("error") or "",
+        cause=described.get("cause") or "",
+        started=described["startDate"],
+        stopped=described.get("stopDate"),
+        redrives=described.get("redriveCount") or 0,
+    )
+
+
+def newest_events(arn: str) -> Iterator[Mapping[str, Any]]:
+    """Events of an execution, newest first; of a very long history only so many."""
+    pages = (
+        aws.step_functions()
+        .get_paginator("get_execution_history")
+        .paginate(executionArn=arn, reverseOrder=True, includeExecutionData=True)
+    )
+    for _, page in zip(range(PAGES), pages, strict=False):
+        yield from page["events"]
+
+
+def stop(job: Job) -> bool:
+    """Stop a job that is in progress; False if there is none, or it ends by itself."""
+    try:
+        if not _is_in_progress(job):
+            return False
+        if job.kind == "Training":
+            aws.sagemaker().stop_training_job(TrainingJobName=job.name)
+        else:
+            aws.sagemaker().stop_processing_job(ProcessingJobName=job.name)
+    except ClientError as error:
+        # It ended in between, or was never started.
+        if aws.is_absent(error) or aws.error_code(error) == "ValidationException":
+            return False
+        raise
+    return True
+
+
+def _is_in_progress(job: Job) -> bool:
+    if job.kind == "Training":
+        described = aws.sagemaker().describe_training_job(TrainingJobName=job.name)
+        return described["TrainingJobStatus"] == "InProgress"
+    processing = aws.sagemaker().describe_processing_job(ProcessingJobName=job.name)
+    return processing["ProcessingJobStatus"] == "InProgress"
+
+
+def recorded_version(bucket: str, run_key: str) -> str | None:
+    """Return the version that is recorded for a run key."""
+    content = aws.read_object(bucket, f"runs/{run_key}/version.json", at_most_bytes=RECORD_BYTES)
+    record: dict[str, str] = json.loads(content) if content else {}
+    return record.get("model_package_arn")
+
+
+def versions_since(group: str, moment: datetime) -> Iterator[str]:
+    """ARNs of the versions that were registered after a moment, newest first."""
+    pages = (
+        aws.sagemaker()
+        .get_paginator("list_model_packages")
+        .paginate(
+            ModelPackageGroupName=group,
+            CreationTimeAfter=moment,
+            SortBy="CreationTime",
+            SortOrder="Descending",
+        )
+    )
+    for page in pages:
+        yield from (package["ModelPackageArn"] for package in page["ModelPackageSummaryList"])
+
+
+def version(arn: str, execution_arn: str) -> Version | None:
+    """Return a version, if it exists and this execution registered it."""
+    try:
+        described = aws.sagemaker().describe_model_package(ModelPackageName=arn)
+    except ClientError as error:
+        if aws.is_absent(error):
+            return None
+        raise
+    metadata = described.get("CustomerMetadataProperties", {})
+    if metadata.get("execution_arn") != execution_arn:
+        return None
+    return Version(arn, described["ModelApprovalStatus"])
+
+
+def reject(arn: str, why: str) -> None:
+    """Reject a version."""
+    aws.sagemaker().update_model_package(
+        ModelPackageArn=arn, ModelApprovalStatus="Rejected", ApprovalDescription=why
+    )
+
+
+def last_log_lines(job: Job | None) -> tuple[str, ...]:
+    """Return the last lines of a job's log; a log that cannot be read has none."""
+    if job is None:
+        return ()
+    try:
+        lines = list(_log_lines(job))
+    except (ClientError, BotoCoreError):
+        return ()
+    kept: list[str] = []
+    for line in reversed(lines[-LOG_LINES:]):
+        if len("\n".join([line, *kept]).encode()) > LOG_BYTES:
+            break
+        kept.insert(0, line)
+    return tuple(kept)
+
+
+def _log_lines(job: Job) -> Iterator[str]:
+    streams = aws.logs().describe_log_streams(
+        logGroupName=job.log_group, logStreamNamePrefix=f"{job.name}/"
+    )
+    for stream in streams["logStreams"]:
+        answer = aws.logs().get_log_events(
+            logGroupName=job.log_group,
+            logStreamName=stream["logStreamName"],
+            limit=LOG_LINES,
+            startFromHead=False,
+        )
+        yield from (event["message"].rstrip()[:LINE_LENGTH] for event in answer["events"])
+
+
+def publish(topic_arn: str, subject: str, messages: Mapping[str, str]) -> None:
+    """Send a notification that reads differently by protocol."""
+    aws.sns().publish(
+        TopicArn=topic_arn,
+        Subject=subject,
+        Message=json.dumps(messages),
+        MessageStructure="json",
+    )

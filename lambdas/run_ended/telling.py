@@ -1,0 +1,56 @@
+"""Who sends the one notification of an execution, and whether it was sent."""
+
+from run_ended import gateway, notification
+from run_ended.context import job_of_state
+from run_ended.models import Context, Ended, Execution
+from shared import records
+from shared.environment import RunEndedEnvironment
+
+# As long as a Lambda that took the notification may still be about to send it.
+CLAIM_SECONDS = 300
+
+
+def tell(ended: Ended, environment: RunEndedEnvironment, *, claimant: str, now: int) -> bool | None:
+    """Send the notification, once; a page that is lost is worse than one that comes twice.
+
+    Who took the notification and died before it was confirmed may not have sent it, so it is
+    sent again, and says so.
+
+    Parameters
+    ----------
+    claimant
+        Who sends it: the request's id, which a retry of the same request shares.
+
+    Returns
+    -------
+    bool or None
+        Whether this call has sent it; None while another one may be sending it.
+    """
+    execution, table = ended.execution, environment.run_table_name
+    if not is_worth_telling(execution, ended.context, environment.notify_on_success):
+        return False
+    former = records.end(table, execution.arn)
+    if former.published:
+        return False
+    if not _claim(table, execution.arn, former, claimant, now):
+        return None
+    title = notification.subject(ended, environment.project_name, repeated=former.notified)
+    ended = ended._replace(log=gateway.last_log_lines(job_of_state(ended.context)))
+    text = notification.messages(ended, environment.project_name, title=title)
+    gateway.publish(environment.topic_arn, title, text)
+    records.confirm_notification(table, execution.arn, now=now)
+    return True
+
+
+def is_worth_telling(execution: Execution, context: Context, on_success: bool) -> bool:
+    """Whether anybody waits to hear of this end: a duplicate has come to nothing."""
+    is_new = context.run is not None and context.run.status == "New"
+    return not execution.succeeded or (is_new and on_success)
+
+
+def _claim(table: str, arn: str, former: records.End, claimant: str, now: int) -> bool:
+    if not former.notified:
+        return records.claim_notification(table, arn, now=now, claimant=claimant)
+    if former.claimant != claimant and now - former.claimed_at < CLAIM_SECONDS:
+        return False
+    return records.reclaim_notification(table, arn, instead_of=former, now=now, claimant=claimant)

@@ -1,0 +1,1 @@
+"""AcquireStaging: one execution at a time deploys to the staging endpoint."""

@@ -1,0 +1,1 @@
+"""StartRun: a manifest, the reconciler or a schedule starts one execution."""

@@ -1,0 +1,71 @@
+"""Entry point of StartRunLambda."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from shared.environment import StartRunEnvironment
+from shared.errors import EventInvalid
+from shared.events import parse_request
+from shared.uploads import uploaded_object
+from start_run import gateway
+from start_run.logic import newest_version, start_of_manifest, start_of_schedule
+from start_run.models import ManifestRequest, ScheduleRequest, Start, StartResult
+
+logger = Logger()
+metrics = Metrics()
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Start the execution that an event asks for, once."""
+    environment = StartRunEnvironment.load()
+    asked = _asked(event, environment.bucket_name)
+    if asked is None:
+        logger.warning("No data set version has a manifest", bucket=environment.bucket_name)
+        metrics.add_metric(name="SchedulesWithoutData", unit=MetricUnit.Count, value=1)
+        return StartResult(status="NothingToTrain").model_dump()
+    started = gateway.start(environment.state_machine_arn, asked)
+    message, metric = (
+        ("Run started", "RunsStarted") if started else ("Duplicate event", "EventsDuplicate")
+    )
+    logger.info(message, execution_name=asked.name, input=asked.input.model_dump())
+    metrics.add_metric(name=metric, unit=MetricUnit.Count, value=1)
+    status = "Started" if started else "Duplicate"
+    return StartResult(status=status, execution_name=asked.name).model_dump()
+
+
+def _asked(event: dict[str, Any], bucket: str) -> Start | None:
+    match event:
+        case {"detail": _}:
+            manifest = uploaded_object(event, bucket)
+            return start_of_manifest(
+                bucket,
+                manifest.key,
+                version_id=manifest.version_id,
+                etag=manifest.etag,
+                trigger="upload",
+            )
+        case {"manifest_key": _}:
+            lost = parse_request(ManifestRequest, event)
+            return start_of_manifest(
+                bucket,
+                lost.manifest_key,
+                version_id=lost.version_id,
+                etag=lost.etag,
+                trigger="reconciler",
+            )
+        case {"scheduled_time": _}:
+            return _scheduled(parse_request(ScheduleRequest, event), bucket)
+    raise EventInvalid(
+        f"Event of StartRun: found {str(event)[:200]!r}, expected S3's event with `detail`, a "
+        "`manifest_key`, or a `scheduled_time`. Correct what sent it."
+    )
+
+
+def _scheduled(request: ScheduleRequest, bucket: str) -> Start | None:
+    version = request.dataset or newest_version(gateway.manifests(bucket))
+    return start_of_schedule(version, request.scheduled_time) if version else None

@@ -1,0 +1,1 @@
+"""UploadWatch: every uploaded file postpones the sealing of its data set version."""

@@ -1,0 +1,126 @@
+"""What a CloudFormation resource type is here: calls to the account's own APIs."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local_account.service import Account
+
+Properties = dict[str, Any]
+
+_GONE = (
+    *("NotFound", "ResourceNotFound", "ResourceNotFoundException", "NotFoundException"),
+    *("NoSuchBucket", "NoSuchEntity", "AWS.SimpleQueueService.NonExistentQueue"),
+)
+
+
+@dataclass(frozen=True)
+class Created:
+    """A resource: what `Ref` gives, and what `Fn::GetAtt` gives by name."""
+
+    physical_id: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """How a resource type is created, updated, replaced and deleted.
+
+    Attributes
+    ----------
+    create
+        Called with the account, the name (the template's or a generated one) and the
+        properties.
+    delete
+        Called with the account, the physical id and the properties. What is gone
+        already counts as deleted.
+    update
+        Called like `delete`, to change a resource in place. Without it, `create` is
+        called again with the same name, so it must be repeatable.
+    name_property
+        The property that holds the resource's name, if it has one.
+    attributes
+        The names that `Fn::GetAtt` can ask for.
+    replaced_by
+        The properties whose change makes CloudFormation replace the resource.
+    """
+
+    create: Callable[[Account, str, Properties], Created]
+    delete: Callable[[Account, str, Properties], object] = lambda account, physical_id, props: None
+    update: Callable[[Account, str, Properties], object] | None = None
+    name_property: str = ""
+    attributes: frozenset[str] = frozenset()
+    replaced_by: frozenset[str] = frozenset()
+
+
+def delete_if_there(delete: Callable[[], object]) -> None:
+    """Delete something; what is gone already is fine."""
+    try:
+        delete()
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _GONE:
+            raise
+
+
+def truth(value: Any) -> bool:
+    """Read a boolean, which templates write as a string too."""
+    return str(value).lower() == "true"
+
+
+def text(value: Any) -> str:
+    """Write a value as the string that an API takes: documents and numbers as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def tags_of(properties: Properties) -> dict[str, str]:
+    """Return the tags of a resource by key."""
+    return {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+
+
+def request(
+    account: Account,
+    service: str,
+    operation: str,
+    properties: Properties,
+    *,
+    without: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Turn properties into an operation's parameters: the names are the same, types may differ.
+
+    Raises
+    ------
+    ValueError
+        If the operation has no such parameter.
+    """
+    model = account.client(service).meta.service_model.operation_model(operation)
+    given = {name: value for name, value in properties.items() if name not in without}
+    parameters: dict[str, Any] = _converted(given, model.input_shape, f"{service} {operation}")
+    return parameters
+
+
+def _converted(value: Any, shape: Any, path: str) -> Any:
+    kind = shape.type_name
+    if kind == "structure":
+        if unknown := sorted(set(value) - set(shape.members)):
+            found = ", ".join(unknown)
+            raise ValueError(f"The embedded account does not model the property {found} ({path}).")
+        return {
+            name: _converted(member, shape.members[name], f"{path}.{name}")
+            for name, member in value.items()
+        }
+    if kind == "list":
+        return [_converted(member, shape.member, path) for member in value]
+    if kind == "map":
+        return {key: _converted(member, shape.value, path) for key, member in value.items()}
+    converters: dict[str, Callable[[Any], Any]] = {
+        "string": text,
+        "boolean": truth,
+        "integer": int,
+        "long": int,
+        "float": float,
+        "double": float,
+    }
+    return converters.get(kind, lambda same: same)(value)

@@ -1,0 +1,125 @@
+"""Deliver payloads to the targets of rules and schedules, retry, and dead-letter what fails."""
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local_account.service import Account
+
+Target = dict[str, Any]
+
+_RETRIED_SECONDS = (0.2, 0.5, 1.0)
+_PERMANENT = {"AccessDenied", "AccessDeniedException", "ResourceNotFoundException"}
+
+
+class UnsupportedTarget(Exception):
+    """The account does not deliver to this kind of target, or what it is given cannot be made."""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What one target is to be given.
+
+    Attributes
+    ----------
+    target
+        The target as its rule or schedule names it.
+    name
+        What an execution that this starts is called.
+    payload
+        Called with the number of the attempt (the first is 1), returns the payload.
+    dead_letter
+        Called with an error's code, message and the number of retries, returns the
+        body and the attributes of the message for the dead-letter queue.
+    """
+
+    target: Target
+    name: str
+    payload: Callable[[int], str]
+    dead_letter: Callable[[str, str, int], tuple[str, Mapping[str, str]]]
+
+
+class Delivery:
+    """Delivers parcels, several at a time."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._deliveries = ThreadPoolExecutor(8, thread_name_prefix="delivery")
+
+    def submit(self, parcel: Parcel) -> None:
+        """Deliver a parcel soon."""
+        self._deliveries.submit(self._deliver, parcel)
+
+    def close(self) -> None:
+        """Start no further deliveries."""
+        self._deliveries.shutdown(wait=False, cancel_futures=True)
+
+    def _deliver(self, parcel: Parcel) -> None:
+        attempts = int(parcel.target.get("RetryPolicy", {}).get("MaximumRetryAttempts", 185))
+        for attempt in range(attempts + 1):
+            try:
+                self._send(parcel.target["Arn"], parcel.payload(attempt + 1), parcel.name)
+            except UnsupportedTarget as error:
+                self._dead_letter(parcel, "SDK_CLIENT_ERROR", error, 0)
+                break
+            except (BotoCoreError, ClientError) as error:
+                response = getattr(error, "response", {})
+                code = response.get("Error", {}).get("Code", "SDK_CLIENT_ERROR")
+                if code in _PERMANENT or attempt >= min(attempts, len(_RETRIED_SECONDS)):
+                    self._dead_letter(parcel, code, error, attempt)
+                    break
+                time.sleep(_RETRIED_SECONDS[attempt])
+            else:
+                break
+
+    def _send(self, arn: str, payload: str, name: str) -> None:
+        service, resource = arn.split(":")[2], arn.split(":", 5)[-1]
+        client = self._account.client
+        if service == "states":
+            name = f"{name}_{uuid.uuid4()}"
+            client("stepfunctions").start_execution(stateMachineArn=arn, name=name, input=payload)
+        elif service == "lambda":
+            client("lambda").invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
+        elif service == "sqs":
+            self._send_message(resource, payload, {})
+        elif service == "sns":
+            client("sns").publish(TopicArn=arn, Message=payload)
+        elif service == "logs":
+            self._write_log(resource.removeprefix("log-group:").removesuffix(":*"), payload)
+        else:
+            raise UnsupportedTarget(
+                f"The embedded account does not deliver events to {service} ({arn})."
+            )
+
+    def _send_message(self, queue: str, body: str, attributes: Mapping[str, str]) -> None:
+        sqs = self._account.client("sqs")
+        sqs.send_message(
+            QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"],
+            MessageBody=body,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in attributes.items()
+            },
+        )
+
+    def _write_log(self, group: str, line: str) -> None:
+        logs, stream = self._account.client("logs"), str(uuid.uuid4())
+        event = {"timestamp": int(time.time() * 1000), "message": line}
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
+
+    def _dead_letter(self, parcel: Parcel, code: str, error: Exception, retries: int) -> None:
+        queue_arn = parcel.target.get("DeadLetterConfig", {}).get("Arn")
+        if not queue_arn:
+            print(f"event dropped: {parcel.target['Arn']}: {error}", flush=True)
+            return
+        body, attributes = parcel.dead_letter(code, str(error), retries)
+        try:
+            self._send_message(queue_arn.split(":")[-1], body, attributes)
+        except (BotoCoreError, ClientError) as undelivered:
+            print(f"dead letter lost: {queue_arn}: {undelivered} ({error})", flush=True)

@@ -1,0 +1,49 @@
+"""What all Lambdas of a stack have in common, given once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.constructs.python_function import PythonFunction
+
+
+@dataclass(frozen=True)
+class FunctionFactory:
+    """Makes Lambdas from one archive, with one name space of metrics and one retention of logs."""
+
+    scope: Construct
+    code: lambda_.Code
+    metrics_namespace: str
+    log_retention_days: int
+
+    def function(
+        self,
+        construct_id: str,
+        module: str,
+        description: str,
+        environment: Mapping[str, str],
+        permissions: Sequence[iam.PolicyStatement] = (),
+        *,
+        timeout_seconds: int = 30,
+        memory_mb: int = 512,
+        dead_letter_queue: sqs.IQueue | None = None,
+    ) -> PythonFunction:
+        """Make one; with a dead-letter queue, events that it fails on are kept there."""
+        return PythonFunction(
+            self.scope,
+            construct_id,
+            code=self.code,
+            module=module,
+            description=description,
+            metrics_namespace=self.metrics_namespace,
+            log_retention_days=self.log_retention_days,
+            environment=environment,
+            permissions=permissions,
+            timeout_seconds=timeout_seconds,
+            memory_mb=memory_mb,
+            dead_letter_queue=dead_letter_queue,
+        )

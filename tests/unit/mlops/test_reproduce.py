@@ -1,0 +1,247 @@
+"""A run is done again with what it used, or refused in one line that names what differs."""
+
+import hashlib
+import io
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import ClientError
+
+import data
+from mlops.errors import MismatchError, RequestError, ToolError
+from mlops.image import build_image, source_files
+from mlops.reproduce import Reproduction, _metrics, _train, reproduce
+from mlops.run_code import write_code
+from mlops.run_inputs import InputFile, download_channels, manifest_files
+from mlops.run_model import expected_sha256, model_sha256
+from mlops.target import Deployment
+from tests.unit.mlops.factories import START, run
+
+TRAIN, OTHER = b"1,2\n", b"3,4\n"
+ROOT = "s3://b/v1.0/"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _manifest(content: bytes, **more: str) -> bytes:
+    file = {"key": "train/a.csv", "sha256": _sha256(content), "size": len(content), **more}
+    return json.dumps({"schema": 1, "version": "v1.0", "files": [file]}).encode()
+
+
+class _Body(io.BytesIO):
+    def iter_chunks(self, size: int) -> Any:
+        return iter(lambda: self.read(size), b"")
+
+
+class Bucket:
+    """A versioned bucket: each key has contents, the oldest first."""
+
+    def __init__(self, **objects: list[bytes]) -> None:
+        self.objects = {"v1.0/_MANIFEST.json": objects["manifests"]}
+        self.objects["v1.0/train/a.csv"] = objects["files"]
+
+    def get_paginator(self, name: str) -> "Bucket":
+        return self
+
+    def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "Versions": [
+                    {
+                        "Key": Prefix,
+                        "VersionId": str(number),
+                        "Size": len(content),
+                        "LastModified": START + timedelta(minutes=number),
+                    }
+                    for number, content in enumerate(self.objects[Prefix])
+                ]
+            }
+        ]
+
+    def get_object(self, Bucket: str, Key: str, VersionId: str) -> dict[str, Any]:
+        return {"Body": _Body(self.objects[Key][int(VersionId)])}
+
+
+def _deployment(s3: Any = None, root: Path = Path(), **clients: Any) -> Deployment:
+    target = SimpleNamespace(s3=s3, **clients)
+    project = SimpleNamespace(root=root)
+    known = {"bucket": "b", "repository_name": "models", "project": project, "target": target}
+    return cast("Deployment", SimpleNamespace(**known))
+
+
+def _digest(content: bytes) -> str:
+    return data.dataset_digest(
+        [{"key": "train/a.csv", "sha256": _sha256(content), "size": len(content)}]
+    )
+
+
+def test_the_manifest_is_the_one_whose_data_the_run_trained_on() -> None:
+    bucket = Bucket(manifests=[_manifest(TRAIN), _manifest(OTHER)], files=[])
+    current = replace(run(), manifest_version_id="")
+    (file,) = manifest_files(_deployment(bucket), current, _digest(TRAIN))
+    assert (file.key, file.sha256, file.version_id) == ("train/a.csv", _sha256(TRAIN), None)
+
+
+def test_a_manifest_that_is_gone_is_named() -> None:
+    bucket = Bucket(manifests=[_manifest(OTHER)], files=[])
+    with pytest.raises(MismatchError, match=r"v1.0/_MANIFEST.json: none of its 1 versions lists"):
+        manifest_files(_deployment(bucket), run(), _digest(TRAIN))
+
+
+def _download(bucket: Bucket, folder: Path, version_id: str | None = None) -> None:
+    files = [InputFile("train/a.csv", _sha256(TRAIN), len(TRAIN), version_id)]
+    channels = {"train": f"{ROOT}train/"}
+    download_channels(_deployment(bucket), run(), files, channels, folder, lambda note: None)
+
+
+@pytest.mark.parametrize("version_id", [None, "0"])
+def test_a_file_that_was_replaced_since_is_found_by_its_digest(
+    tmp_path: Path, version_id: str | None
+) -> None:
+    _download(Bucket(manifests=[], files=[TRAIN, OTHER]), tmp_path, version_id)
+    assert (tmp_path / "train" / "a.csv").read_bytes() == TRAIN
+
+
+@pytest.mark.parametrize(("files", "found"), [([OTHER], _sha256(OTHER)), ([b"x"], "no version of")])
+def test_a_file_that_is_gone_is_named(tmp_path: Path, files: list[bytes], found: str) -> None:
+    with pytest.raises(MismatchError, match=rf"s3://b/v1.0/train/a.csv: found .*{found}"):
+        _download(Bucket(manifests=[], files=files), tmp_path)
+    assert not (tmp_path / "train" / "a.csv").exists()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "model_code").mkdir()
+    (tmp_path / "model_code" / "__main__.py").write_text("print('trains')\n")
+    return tmp_path
+
+
+class Registry:
+    """ECR that hands out no layers."""
+
+    def batch_get_image(self, **request: Any) -> dict[str, Any]:
+        manifest = {"layers": [{"digest": "sha256:1", "size": 1}]}
+        return {"images": [{"imageManifest": json.dumps(manifest)}]}
+
+    def get_download_url_for_layer(self, **request: Any) -> None:
+        raise ClientError({"Error": {"Code": "UnsupportedOperation", "Message": "no"}}, "Get")
+
+    def describe_images(self, **request: Any) -> dict[str, Any]:
+        return {"imageDetails": [{"imageTags": ["0123456789ab"]}]}
+
+
+def test_the_working_copy_is_used_if_it_is_the_same_image(project: Path) -> None:
+    digest = build_image(source_files(project), "model-code").digest
+    notes: list[str] = []
+    deployment = _deployment(root=project, ecr=Registry())
+    write_code(deployment, f"registry/models@{digest}", project / "out", notes.append)
+    assert (project / "out" / "model_code" / "__main__.py").exists()
+    assert notes == [f"code: the working copy, whose image is {digest} as well"]
+
+
+def test_another_working_copy_is_refused_with_both_digests_and_what_to_check_out(
+    project: Path,
+) -> None:
+    own = build_image(source_files(project), "model-code").digest
+    wanted = "sha256:" + "ab" * 32
+    with pytest.raises(MismatchError) as refused:
+        write_code(
+            _deployment(root=project, ecr=Registry()),
+            f"registry/models@{wanted}",
+            project / "out",
+            lambda note: None,
+        )
+    for words in (own, wanted, "Check out the commit", "the tag 0123456789ab"):
+        assert words in str(refused.value)
+    assert not (project / "out").exists()
+
+
+def test_the_expected_digest_is_the_registered_version_s() -> None:
+    properties = {"model_sha256": "abc"}
+    sagemaker = SimpleNamespace(
+        describe_model_package=lambda **request: {"CustomerMetadataProperties": properties}
+    )
+    history = SimpleNamespace(context={"registered": {"model_package_arn": "arn:g/3"}})
+    deployment = _deployment(sagemaker=sagemaker)
+    assert expected_sha256(deployment, cast("Any", history), {}) == ("abc", "model version 3")
+
+
+def test_a_run_whose_training_failed_has_nothing_to_compare_with() -> None:
+    job = {"TrainingJobName": "t", "TrainingJobStatus": "Failed"}
+    history = SimpleNamespace(context={})
+    with pytest.raises(RequestError, match="training job t is Failed"):
+        expected_sha256(_deployment(), cast("Any", history), job)
+
+
+def test_a_model_has_the_digest_that_its_description_gives(tmp_path: Path) -> None:
+    (tmp_path / "model.ubj").write_bytes(TRAIN)
+    (tmp_path / "model.json").write_text(json.dumps({"sha256": _sha256(TRAIN)}))
+    assert model_sha256(tmp_path) == _sha256(TRAIN)
+    (tmp_path / "model.ubj").write_bytes(OTHER)
+    with pytest.raises(MismatchError, match="no file in"):
+        model_sha256(tmp_path)
+    (tmp_path / "model.json").unlink()
+    with pytest.raises(MismatchError, match="expected the model's description"):
+        model_sha256(tmp_path)
+
+
+def test_a_run_that_did_not_train_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlops import reproduce as module
+    from mlops.history import History
+
+    monkeypatch.setattr(module, "execution_history", lambda *_: History())
+    with pytest.raises(RequestError, match="has started no training job"):
+        reproduce(_deployment(), run(), Path("unused"), lambda note: None)
+
+
+def test_the_metrics_are_the_last_of_each(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("validation-rmse=3.5\nvalidation-rmse=2.25 train-rmse=1\n")
+    definitions = [{"Name": "validation:rmse", "Regex": r"validation-rmse=(\S+)"}]
+    job = {"AlgorithmSpecification": {"MetricDefinitions": definitions}}
+    assert _metrics(job, tmp_path / "log") == {"validation:rmse": 2.25}
+
+
+def _environment(root: Path, script: str) -> None:
+    python = root / ".venv-container" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f"#!/bin/sh\n{script}\n")
+    python.chmod(0o755)
+
+
+def test_training_gets_nothing_of_this_process_s_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    _environment(tmp_path, "env; echo $@")
+    (tmp_path / "program").mkdir()
+    notes: list[str] = []
+    log = tmp_path / "log"
+    _train(tmp_path, tmp_path / "ml", tmp_path / "program", log, notes.append)
+    assert "AWS_" not in log.read_text()
+    assert f"SAGEMAKER_BASE_DIR={tmp_path / 'ml'}" in log.read_text()
+    assert "  | -m model_code train" in notes
+
+
+def test_a_training_that_fails_is_an_error_with_its_log(tmp_path: Path) -> None:
+    _environment(tmp_path, "echo no rows; exit 3")
+    (tmp_path / "program").mkdir()
+    log = tmp_path / "log"
+    with pytest.raises(ToolError, match=rf"ended with 3; its log is {log}"):
+        _train(tmp_path, tmp_path / "ml", tmp_path / "program", log, lambda note: None)
+    assert log.read_text() == "no rows\n"
+
+
+def test_the_verdict_says_equal_or_different() -> None:
+    same = Reproduction("arn", "job", "image", "a", "a", "model version 1", "f", {"rmse": 2.25})
+    assert same.equal
+    assert same.lines()[-1].startswith("equal: ")
+    other = replace(same, expected_sha256="b")
+    assert not other.equal
+    assert other.lines()[-1].startswith("DIFFERENT: ")
