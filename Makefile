@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up synth deploy destroy test lint setup container diagrams lock clean
+.PHONY: help demo up synth deploy destroy test sweep lint setup container diagrams lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -26,7 +26,10 @@ destroy: setup  ## take the stacks away again (what is set to be retained stays)
 	@$(BIN)/mlops destroy --env $(ENV)
 
 test: setup .venv/.dev  ## all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+
+sweep: setup .venv/.dev  ## every fault in every request that changes something (a quarter of an hour)
+	$(BIN)/python -m pytest -m sweep tests/e2e/test_sweep.py
 
 lint: setup .venv/.dev  ## ruff, mypy --strict, the arrows between packages, cfn-lint
 	$(BIN)/ruff check .

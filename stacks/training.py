@@ -58,7 +58,6 @@ class TrainingStack(Stack):
             state_machine=state_machine,
             timetable=timetable,
             dead_letter_queue=queue,
-            project=project,
             trigger=settings.trigger,
         )
         endings = RunEndings(

@@ -119,3 +119,11 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAccount
     """The account that the tests share; tests name their resources after themselves."""
     with start_account(tmp_path_factory.mktemp("account")) as running:
         yield running
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests have measured, wherever they ran."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "measured":
+                terminalreporter.write_line(str(value))

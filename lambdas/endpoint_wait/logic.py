@@ -75,7 +75,9 @@ def next_look(
     done = status == IN_SERVICE and served == endpoint_config_name
     if description and not done:
         _raise_if_lost(endpoint, description, endpoint_config_name)
-    elapsed = now - endpoint.started_at
+    # the request may have been retried since the first look: the endpoint's time begins here
+    started_at = endpoint.started_at if endpoint.wait_seconds else now
+    elapsed = now - started_at
     if not done and elapsed >= timeout_seconds:
         raise EndpointTimedOut(
             f"Endpoint {endpoint.name} is {status} with endpoint config {served} after {elapsed} "
@@ -87,6 +89,7 @@ def next_look(
         update={
             "status": _as_seen(status, done),
             "wait_seconds": _next_wait(endpoint.wait_seconds),
+            "started_at": started_at,
             "elapsed_seconds": elapsed,
         }
     )

@@ -101,7 +101,6 @@ class StartRunEnvironment(Environment):
 class UploadWatchEnvironment(Environment):
     """How long no file may arrive before a data set version counts as complete."""
 
-    project_name: Name
     bucket_name: Name
     quiet_period_seconds: Annotated[int, Field(gt=0)]
     schedule_group_name: Name

@@ -19,6 +19,7 @@ THROTTLED = frozenset(
         "ProvisionedThroughputExceededException",
         "LimitExceededException",
         "SlowDown",
+        "KMS.ThrottlingException",
         "ServiceUnavailable",
     }
 )

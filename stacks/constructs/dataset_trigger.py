@@ -10,12 +10,12 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.constructs import run_table, statements
+from stacks.constructs import statements
 from stacks.constructs.function_factory import FunctionFactory
 from stacks.constructs.python_function import PythonFunction
 from stacks.constructs.run_table import RunTable
 from stacks.constructs.timetable import Timetable
-from stacks.settings import ProjectSettings, TriggerSettings
+from stacks.settings import TriggerSettings
 from stacks.storage import StorageStack
 
 MANIFESTS = "*/_MANIFEST.json"
@@ -37,7 +37,6 @@ class DatasetTrigger(Construct):
         state_machine: sfn.StateMachine,
         timetable: Timetable,
         dead_letter_queue: sqs.IQueue,
-        project: ProjectSettings,
         trigger: TriggerSettings,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -55,7 +54,7 @@ class DatasetTrigger(Construct):
         )
         if trigger.quiet_period_seconds:
             timetable.may_invoke(self.dataset_sealer)
-            upload_watch = self._upload_watch(timetable, project, trigger)
+            upload_watch = self._upload_watch(timetable, trigger)
             self.functions.append(upload_watch)
             description = "A data set's file begins its quiet period anew"
             patterns = [{"wildcard": pattern} for pattern in DATA_FILES]
@@ -102,21 +101,18 @@ class DatasetTrigger(Construct):
                 statements.write_objects(bucket, MANIFESTS),
                 statements.decrypt(key),
                 statements.encrypt(key),
-                *table.allow(run_table.WRITE),
+                table.allow("GetItem", "PutItem", items="sealed#*"),
             ],
             timeout_seconds=SEALER_TIMEOUT_SECONDS,
             memory_mb=1024,
         )
 
-    def _upload_watch(
-        self, timetable: Timetable, project: ProjectSettings, trigger: TriggerSettings
-    ) -> PythonFunction:
+    def _upload_watch(self, timetable: Timetable, trigger: TriggerSettings) -> PythonFunction:
         return self._function(
             "UploadWatchLambda",
             "upload_watch",
             "Postpones the sealing of a data set version with each file that arrives",
             {
-                "PROJECT_NAME": project.name,
                 "QUIET_PERIOD_SECONDS": str(trigger.quiet_period_seconds),
                 "SCHEDULE_GROUP_NAME": timetable.group_name,
                 "SCHEDULE_ROLE_ARN": timetable.role.role_arn,

@@ -111,7 +111,8 @@ class Monitoring(Construct):
         name = function.node.id
         self._alarm(
             f"{name}Errors",
-            function.metric_errors(period=PERIOD),
+            # Longer than the pause between the reconciler's attempts: one trouble, one alarm.
+            function.metric_errors(period=Duration.hours(1)),
             f"{name} failed: what a run left may still be there. See its log.",
         )
 

@@ -29,10 +29,7 @@ class PythonFunction(lambda_.Function):
     permissions
         What the function may do besides logging and tracing.
     dead_letter_queue
-        Where asynchronous requests go that failed `max_retries` times more, or waited for
-        `max_event_age_seconds`; the function's role may send to it.
-    reserved_concurrency
-        At most, and at least, so many at a time; by default the account's pool is shared.
+        Where asynchronous requests go that failed twice more; the role may send to it.
     """
 
     def __init__(
@@ -50,9 +47,6 @@ class PythonFunction(lambda_.Function):
         timeout_seconds: int = 30,
         memory_mb: int = 512,
         dead_letter_queue: sqs.IQueue | None = None,
-        max_retries: int | None = None,
-        max_event_age_seconds: int | None = None,
-        reserved_concurrency: int | None = None,
     ) -> None:
         self.timeout_seconds = timeout_seconds
         log_group = logs.LogGroup(
@@ -87,9 +81,6 @@ class PythonFunction(lambda_.Function):
             timeout=Duration.seconds(timeout_seconds),
             memory_size=memory_mb,
             dead_letter_queue=dead_letter_queue,
-            retry_attempts=max_retries,
-            max_event_age=_seconds(max_event_age_seconds),
-            reserved_concurrent_executions=reserved_concurrency,
             environment={
                 "POWERTOOLS_SERVICE_NAME": module,
                 "POWERTOOLS_METRICS_NAMESPACE": metrics_namespace,
@@ -106,7 +97,3 @@ def _sending(queue: sqs.IQueue | None) -> list[iam.PolicyStatement]:
     """What sending to the queue takes besides sqs:SendMessage, which CDK adds."""
     key = queue.encryption_master_key if queue else None
     return [statements.use(key)] if key else []
-
-
-def _seconds(number: int | None) -> Duration | None:
-    return None if number is None else Duration.seconds(number)

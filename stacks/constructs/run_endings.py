@@ -11,8 +11,8 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.constructs import run_table, statements
-from stacks.constructs.dataset_trigger import DATA_FILES, MANIFESTS, DatasetTrigger
+from stacks.constructs import statements
+from stacks.constructs.dataset_trigger import MANIFESTS, DatasetTrigger
 from stacks.constructs.function_factory import FunctionFactory
 from stacks.constructs.python_function import PythonFunction
 from stacks.constructs.run_table import RunTable
@@ -97,7 +97,11 @@ class RunEndings(Construct):
             [
                 *self._reading_runs(),
                 *self._removing(),
+                self._table.allow("GetItem", "UpdateItem", "DeleteItem"),
                 statements.allow(["sns:Publish"], [topic.topic_arn]),
+                # As for the state machine: whoever deploys a config with a key needs its grant.
+                statements.allow(["kms:DescribeKey"], [self._storage.key.key_arn]),
+                statements.create_grant(self._storage.key),
             ],
             timeout_seconds=300,
         )
@@ -176,12 +180,13 @@ class RunEndings(Construct):
                 "RUN_ENDED_FUNCTION_ARN": self.run_ended.function_arn,
             },
             [
+                self._table.allow("GetItem", "PutItem", "DeleteItem"),
                 statements.allow(["states:ListExecutions"], [machine_arn]),
                 statements.allow(
                     ["states:DescribeExecution"], [executions_arn(self._state_machine)]
                 ),
                 statements.list_objects(self._storage.bucket),
-                statements.read_objects(self._storage.bucket, MANIFESTS, *DATA_FILES),
+                statements.read_objects(self._storage.bucket, MANIFESTS),
                 statements.allow(
                     ["lambda:InvokeFunction"], [function.function_arn for function in asked]
                 ),
@@ -212,7 +217,7 @@ class RunEndings(Construct):
                 "ENDPOINT_NAME": self._project.staging_endpoint_name,
                 **environment,
             },
-            [*permissions, *self._table.allow(run_table.WRITE)],
+            [*permissions, statements.use(self._storage.key)],
             timeout_seconds=timeout_seconds,
             dead_letter_queue=self._dead_letter_queue,
         )

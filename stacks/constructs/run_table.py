@@ -1,7 +1,5 @@
 """What executions must agree on: who holds staging, and which were brought to their end."""
 
-from collections.abc import Sequence
-
 from aws_cdk import CfnResource, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -9,9 +7,6 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from stacks.constructs import statements
-
-READ = ("dynamodb:GetItem",)
-WRITE = (*READ, "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
 
 
 class RunTable(dynamodb.Table):
@@ -31,14 +26,15 @@ class RunTable(dynamodb.Table):
             ),
             removal_policy=RemovalPolicy.DESTROY,
         )
-        self._key = key
         resource = self.node.default_child
         assert isinstance(resource, CfnResource)  # noqa: S101
         resource.override_logical_id(construct_id)
 
-    def allow(self, actions: Sequence[str]) -> list[iam.PolicyStatement]:
-        """Statements for a Lambda that reads, or reads and writes, items."""
-        return [
-            statements.allow(list(actions), [self.table_arn]),
-            statements.use(self._key),
-        ]
+    def allow(self, *actions: str, items: str = "*") -> iam.PolicyStatement:
+        """Allow actions on the items whose id matches; the key of the table is another matter."""
+        ids = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [items]}}
+        return statements.allow(
+            [f"dynamodb:{action}" for action in actions],
+            [self.table_arn],
+            None if items == "*" else ids,
+        )

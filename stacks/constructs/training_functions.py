@@ -4,7 +4,7 @@ from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 
-from stacks.constructs import run_table, statements
+from stacks.constructs import statements
 from stacks.constructs.function_factory import FunctionFactory
 from stacks.constructs.python_function import PythonFunction
 from stacks.constructs.run_table import RunTable
@@ -14,6 +14,8 @@ from stacks.storage import StorageStack
 EVALUATIONS = "runs/*/evaluation/*"
 CLAIMS = "runs/*/attempts/*"
 VERSION_RECORDS = "runs/*/version.json"
+# How late the event of an execution's end may be, before whoever waits for staging gives it up.
+LATE_EVENT_SECONDS = 900
 
 
 def executions_arn(state_machine: sfn.StateMachine) -> str:
@@ -154,8 +156,14 @@ class TrainingFunctions:
             {
                 "RUN_TABLE_NAME": table.table_name,
                 "LOCK_TIMEOUT_SECONDS": str(endpoint.lock_timeout_seconds),
+                "CLEANUP_TIMEOUT_SECONDS": str(
+                    LATE_EVENT_SECONDS + endpoint.timeout_seconds + endpoint.startup_timeout_seconds
+                ),
             },
-            table.allow(run_table.WRITE),
+            [
+                table.allow("GetItem", "PutItem"),
+                statements.use(self._storage.key),
+            ],
         )
 
     def _endpoint_wait(self, endpoint: EndpointSettings) -> PythonFunction:

@@ -140,14 +140,13 @@ class Pipeline:
     def versions(self) -> list[dict[str, Any]]:
         """Return the descriptions of the registered versions, oldest first."""
         client = self.account.client("sagemaker")
-        listed = client.list_model_packages(
-            ModelPackageGroupName=self.outputs["ModelPackageGroupName"],
-            SortOrder="Ascending",
-            MaxResults=100,
+        pages = client.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=self.outputs["ModelPackageGroupName"], SortOrder="Ascending"
         )
         return [
             client.describe_model_package(ModelPackageName=each["ModelPackageArn"])
-            for each in listed["ModelPackageSummaryList"]
+            for page in pages
+            for each in page["ModelPackageSummaryList"]
         ]
 
 

@@ -69,6 +69,8 @@ def test_an_upload_by_a_principal_that_may_only_put_objects_trains_registers_and
         "RecordGatePassed",
         "CreateModel",
         "RegisterModelVersion",
+        "BeginStaging",
+        "AcquireStaging",
         "CreateEndpointConfig",
         "FindEndpoint",
         "CreateEndpoint",

@@ -65,9 +65,8 @@ def function(name: str, *grants: Grants) -> Grants:
     return merged(logging, on("*", *TRACING), *grants)
 
 
-def table() -> Grants:
-    items = ("GetItem", "PutItem", "UpdateItem", "DeleteItem")
-    return on("RunTable", *(f"dynamodb:{item}" for item in items)) | used()
+def table(*actions: str) -> Grants:
+    return on("RunTable", *(f"dynamodb:{action}" for action in actions)) | used()
 
 
 def used() -> Grants:
@@ -127,7 +126,7 @@ GRANTS: dict[str, Grants] = {
     ),
     "FailureLambdaRole": function("FailureLambda"),
     "StagingLockLambdaRole": function(
-        "StagingLockLambda", table(), on(EXECUTIONS, "states:DescribeExecution")
+        "StagingLockLambda", table("GetItem", "PutItem"), on(EXECUTIONS, "states:DescribeExecution")
     ),
     "StartRunLambdaRole": fed_by_events(
         "StartRunLambda",
@@ -149,11 +148,12 @@ GRANTS: dict[str, Grants] = {
         on({f"Bucket/{key}" for key in ("*/_MANIFEST.json", *CHANNELS)}, "s3:GetObjectVersion"),
         on("Bucket", "s3:ListBucketVersions"),
         writes("*/_MANIFEST.json"),
-        table(),
+        table("GetItem", "PutItem"),
     ),
     "RunEndedLambdaRole": fed_by_events(
         "RunEndedLambda",
-        table(),
+        table("GetItem", "UpdateItem", "DeleteItem"),
+        on("Key", "kms:DescribeKey", "kms:CreateGrant"),
         reads("runs/*/version.json"),
         on(EXECUTIONS, "states:DescribeExecution", "states:GetExecutionHistory"),
         on(
@@ -189,8 +189,8 @@ GRANTS: dict[str, Grants] = {
     ),
     "ReconcilerLambdaRole": fed_by_events(
         "ReconcilerLambda",
-        table(),
-        reads("*/_MANIFEST.json", *CHANNELS),
+        table("GetItem", "PutItem", "DeleteItem"),
+        reads("*/_MANIFEST.json"),
         on("TrainingStateMachine", "states:ListExecutions"),
         on(EXECUTIONS, "states:DescribeExecution"),
         on({"StartRunLambda", "DatasetSealerLambda", "RunEndedLambda"}, "lambda:InvokeFunction"),
@@ -273,7 +273,10 @@ ON_EVERYTHING = TRACING | {
     "sagemaker:ListEndpoints",
     "sagemaker:ListEndpointConfigs",
 }
-CONDITIONS = {
+SEALED = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["sealed#*"]}}
+CONDITIONS: dict[str, list[Any]] = {
+    "dynamodb:GetItem": [None, SEALED],
+    "dynamodb:PutItem": [None, SEALED],
     "kms:CreateGrant": [{"Bool": {"kms:GrantIsForAWSResource": "true"}}],
     "iam:PassRole": [
         {"StringEquals": {"iam:PassedToService": f"{service}.amazonaws.com"}}

@@ -38,25 +38,10 @@ def add_function(stack: Stack, folder: Path, **options: Any) -> None:
     )
 
 
-def test_a_function_has_neither_retries_nor_a_queue_nor_a_limit_of_its_own(
-    stack: Stack, tmp_path: Path
-) -> None:
+def test_a_function_has_no_queue_of_its_own(stack: Stack, tmp_path: Path) -> None:
     add_function(stack, tmp_path)
-    assert resources(stack, "AWS::Lambda::EventInvokeConfig") == []
     (function,) = resources(stack, "AWS::Lambda::Function")
-    assert not function.keys() & {"DeadLetterConfig", "ReservedConcurrentExecutions"}
-
-
-def test_asynchronous_requests_have_the_retries_and_the_age_that_are_asked_for(
-    stack: Stack, tmp_path: Path
-) -> None:
-    add_function(stack, tmp_path, max_retries=1, max_event_age_seconds=600, reserved_concurrency=2)
-    (config,) = resources(stack, "AWS::Lambda::EventInvokeConfig")
-    assert config["FunctionName"] == {"Ref": "OneLambda"}
-    assert config["MaximumRetryAttempts"] == 1
-    assert config["MaximumEventAgeInSeconds"] == 600
-    (function,) = resources(stack, "AWS::Lambda::Function")
-    assert function["ReservedConcurrentExecutions"] == 2
+    assert "DeadLetterConfig" not in function
 
 
 def test_a_function_may_send_to_its_dead_letter_queue(stack: Stack, tmp_path: Path) -> None:
