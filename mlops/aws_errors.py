@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT_HINT = (
     'for the embedded account run `eval "$(.venv/bin/mlops account env)"`, '
-    "for AWS set AWS_PROFILE or run `aws configure`"
+    "for AWS set AWS_PROFILE or run `.venv/bin/aws configure`"
 )
+SIGN_IN = "`aws sso login` of the AWS CLI's version 2"
+"""The version 1 that comes with the project has no such command."""
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
 _UNKNOWN_KEY = (
     "InvalidClientTokenId",
@@ -46,7 +48,7 @@ def _explain_client_error(error: aws.ClientError) -> str:
     code, action = error_code(error), error.operation_name
     message = str(error.response.get("Error", {}).get("Message", "no message"))
     if code in _EXPIRED:
-        return f"{action}: the credentials have expired ({code}). Renew them: `aws sso login`."
+        return f"{action}: the credentials have expired ({code}). Renew them: {SIGN_IN}."
     if code in _UNKNOWN_KEY:
         return (
             f"{action}: the account does not know this access key ({code}). "
@@ -76,7 +78,7 @@ def _unreachable(error: BaseException) -> str:
 
 
 def _sign_in_again(error: BaseException) -> str:
-    return f"the SSO session of the AWS profile cannot be used ({error}). Run `aws sso login`."
+    return f"the SSO session of the AWS profile cannot be used ({error}). Run {SIGN_IN}."
 
 
 def _plain(error: BaseException) -> str:

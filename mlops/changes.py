@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mlops.target import Deployment
 
 PARTS = ("storage", "training")
+SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+"""Statuses of a stack that is what its template says."""
 _STATE_MACHINE = "AWS::StepFunctions::StateMachine"
 
 
@@ -26,12 +28,23 @@ def deployed_template(deployment: Deployment, part: str) -> dict[str, Any] | Non
 
 
 def changed_parts(deployment: Deployment, cdk: Cdk) -> list[str]:
-    """Return the stacks whose synthesized template is not the deployed one."""
+    """Return the stacks that are not what the synthesized template says."""
+    unsettled = unsettled_parts(deployment)
     return [
         part
         for part in PARTS
-        if deployed_template(deployment, part) != cdk.template(deployment.stack(part))
+        if part in unsettled
+        or deployed_template(deployment, part) != cdk.template(deployment.stack(part))
     ]
+
+
+def unsettled_parts(deployment: Deployment) -> dict[str, str]:
+    """Return the stacks whose last deployment did not succeed, with their status.
+
+    Such a stack has the template of that deployment, and not what is in it.
+    """
+    statuses = {part: deployment.target.stack_status(deployment.stack(part)) for part in PARTS}
+    return {part: each for part, each in statuses.items() if each and each not in SETTLED}
 
 
 def definition_changes(deployment: Deployment, cdk: Cdk) -> list[str]:
@@ -53,7 +66,7 @@ def definition_changes(deployment: Deployment, cdk: Cdk) -> list[str]:
 
 def definition_lines(template: Mapping[str, Any]) -> list[str]:
     """Write a template's state machine as indented JSON, with names in place of references."""
-    for resource in template["Resources"].values():
+    for resource in template.get("Resources", {}).values():
         if resource["Type"] == _STATE_MACHINE:
             text = _joined(resource["Properties"]["DefinitionString"])
             return json.dumps(json.loads(text), indent=2, sort_keys=True).splitlines()

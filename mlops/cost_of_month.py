@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _GIGABYTE = 1024.0**3
 _ASSUMED_SECONDS = 1.0
+_DEFAULT_GB = 128 / 1024
 _MINUTES = {"minute": 1, "minutes": 1, "hour": 60, "hours": 60, "day": 1440, "days": 1440}
 _COUNTED = {
     "AWS::KMS::Key": ("KMS keys", "kms-key"),
@@ -24,8 +25,8 @@ _COUNTED = {
     "AWS::CloudWatch::Dashboard": ("dashboards", "dashboard"),
 }
 NOT_COUNTED = (
-    "not counted: requests, custom metrics, log ingestion, data transfer, what runs cost "
-    "(--run), free tiers (10 alarms, 3 dashboards, 25 GB of tables …), taxes"
+    "not counted: requests, custom metrics, log ingestion, data transfer, schedules by cron, what "
+    "runs cost (--run), free tiers (10 alarms, 3 dashboards, 25 GB of tables …), taxes"
 )
 
 
@@ -74,31 +75,40 @@ def _counted(resources: Sequence[StackResource]) -> Iterator[CostLine]:
 
 def _schedules(resources: Sequence[StackResource]) -> Iterator[CostLine]:
     """Price what schedules at a fixed rate do: an invocation, and a second of a small Lambda."""
-    rates = [
-        each.properties.get("ScheduleExpression", "")
-        for each in resources
-        if each.type == "AWS::Scheduler::Schedule"
-    ]
-    times = sum(invocations_a_month(rate) for rate in rates if isinstance(rate, str))
+    memory_gb = _memory_gb_by_function(resources)
+    times = used = 0.0
+    for each in resources:
+        if each.type == "AWS::Scheduler::Schedule":
+            comes_up = invocations_a_month(str(each.properties.get("ScheduleExpression", "")))
+            times += comes_up
+            used += comes_up * _ASSUMED_SECONDS * memory_gb.get(_invoked(each), _DEFAULT_GB)
     if times:
         yield cost_line("schedules", "schedule-invocation", times)
         yield cost_line("their Lambda requests", "lambda-request", times)
-        used = times * _ASSUMED_SECONDS * _memory_gb(resources)
         assumed = f"assumed {_ASSUMED_SECONDS:g} s each"
         yield cost_line("their Lambda time", "lambda-x86_64", used, assumed)
 
 
-def _memory_gb(resources: Sequence[StackResource]) -> float:
-    functions = [each for each in resources if each.type == "AWS::Lambda::Function"]
-    return max((each.properties.get("MemorySize", 128) for each in functions), default=128) / 1024
+def _invoked(schedule: StackResource) -> str:
+    """Return the logical id of the Lambda that a schedule invokes."""
+    arn = schedule.properties.get("Target", {}).get("Arn")
+    return str(arn["Fn::GetAtt"][0]) if isinstance(arn, dict) and "Fn::GetAtt" in arn else ""
+
+
+def _memory_gb_by_function(resources: Sequence[StackResource]) -> dict[str, float]:
+    return {
+        each.logical_id: each.properties["MemorySize"] / 1024
+        for each in resources
+        if each.type == "AWS::Lambda::Function" and "MemorySize" in each.properties
+    }
 
 
 def invocations_a_month(expression: str) -> float:
-    """Return how often a ``rate(…)`` comes up in a month; a cron expression counts as one."""
+    """Return how often a ``rate(…)`` comes up in a month; others are not counted."""
     match = re.fullmatch(r"rate\((\d+) (\w+)\)", expression)
     if match and match[2] in _MINUTES:
         return HOURS_A_MONTH * 60 / (int(match[1]) * _MINUTES[match[2]])
-    return 1.0
+    return 0.0
 
 
 def _logs(deployment: Deployment, resources: Sequence[StackResource]) -> CostLine:
@@ -119,6 +129,9 @@ def _tables(deployment: Deployment, resources: Sequence[StackResource]) -> Itera
             table: Any = deployment.target.dynamodb.describe_table(TableName=each.physical_id)
             size = table["Table"].get("TableSizeBytes", 0) / _GIGABYTE
             yield cost_line("run table", "table-storage", size, "billed by request")
+            recovery = each.properties.get("PointInTimeRecoverySpecification", {})
+            if recovery.get("PointInTimeRecoveryEnabled"):
+                yield cost_line("its point-in-time recovery", "table-recovery", size)
 
 
 def _objects(deployment: Deployment) -> CostLine:

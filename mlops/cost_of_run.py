@@ -57,7 +57,7 @@ def _lambdas(target: Target, history: History) -> Iterator[CostLine]:
     requests = 0
     for visit in history.visits:
         if visit.function:
-            requests += max(1, visit.failures)
+            requests += visit.attempts
             seconds[visit.function] += visit.seconds(visit.entered)
     if not requests:
         return

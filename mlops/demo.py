@@ -19,6 +19,7 @@ from mlops.images import push_images
 from mlops.node import CACHE
 from mlops.predictions import predict
 from mlops.processes import Processes
+from mlops.project import command
 from mlops.runs import MANIFEST_NAME, gate_limits, wait_for_run
 from mlops.stage import Stage, ignore_signals
 from mlops.summary import summarize
@@ -114,7 +115,7 @@ class Demo:
         history = follow(deployment.target, run, self.stage.console)
         for line in log_of_failure(deployment.target, history):
             self.output.note(f"  | {line}")
-        require_success(run, history)
+        require_success(deployment.env, run, history)
         self.stage.seconds[version.name] = self.stage.wall_seconds - began
         return run, history
 
@@ -133,14 +134,14 @@ class Demo:
 
     def look(self, deployment: Deployment) -> Results:
         """Read what the runs wrote, and ask the endpoint about a few validation rows."""
-        versions, target = list_versions(deployment), deployment.target
+        versions = list_versions(deployment)
         evaluation = versions[-1].evaluation if versions else None
         if evaluation is None:
             group = deployment.model_package_group
             raise ResponseError(f"{group} has no version with an evaluation after the runs.")
-        test = read_model_test(target, sibling(versions[-1].evaluation_uri, "model_test.json"))
+        test = read_model_test(deployment, sibling(versions[-1].evaluation_uri, "model_test.json"))
         rows, labels = test.rows[:SHOWN_PREDICTIONS], test.labels[:SHOWN_PREDICTIONS]
-        predicted = predict(target, deployment.endpoint_name, rows, test.content_type)
+        predicted = predict(deployment, deployment.endpoint_name, rows, test.content_type)
         limits = gate_limits(deployment).get(evaluation.metric, {})
         return Results(
             versions=versions,
@@ -198,7 +199,8 @@ class Demo:
         for line in (
             f"running: embedded account {account.url}, process {account.pid}",
             f"running in it: endpoint {deployment.endpoint_name}",
-            'use it: eval "$(.venv/bin/mlops account env)", then .venv/bin/mlops runs list',
+            'use it: eval "$(.venv/bin/mlops account env)", then '
+            f"{command(deployment.env, 'runs list')}",
             "stop it: .venv/bin/mlops account stop",
         ):
             self.output.note(line)

@@ -15,6 +15,7 @@ from mlops.container_engine import ENGINES
 from mlops.errors import MlopsError, explain
 from mlops.locks import differences
 from mlops.node import node_folder, tool_environment
+from mlops.project import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ def examine(project: Project, env: str) -> Iterator[Finding]:
         yield check_environment(project.root, venv, lock)
     yield check_cdk(project.root)
     yield check_sandbox()
-    yield check_engine()
+    yield check_engine(env)
     yield check_port()
     yield check_disk(project.root)
     yield check_account(project)
@@ -124,9 +125,9 @@ def check_sandbox() -> Finding:
     return Finding("bwrap", OK, "isolates a process")
 
 
-def check_engine() -> Finding:
+def check_engine(env: str) -> Finding:
     """Look for a container engine, which only AWS needs."""
-    remedy = "needed for `.venv/bin/mlops image push` to AWS only"
+    remedy = f"needed for `{command(env, 'image push')}` to AWS only"
     for engine in filter(shutil.which, ENGINES):
         version = _first_line([engine, "--version"])
         if subprocess.run([engine, "info"], capture_output=True, check=False).returncode == 0:
@@ -181,7 +182,7 @@ def check_target(project: Project, env: str) -> Iterator[Finding]:
             stack = project.stack(env, part)
             deployed = target.stack_outputs(stack) is not None
             found, remedy = (
-                ("deployed", "") if deployed else ("not deployed", "`.venv/bin/mlops deploy`")
+                ("deployed", "") if deployed else ("not deployed", f"`{command(env, 'deploy')}`")
             )
             yield Finding(stack, OK if deployed else WARN, found, remedy)
     except (BotoCoreError, ClientError) as error:

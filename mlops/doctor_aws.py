@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from mlops.aws_errors import error_code
+from mlops.aws_errors import SIGN_IN, error_code
 from mlops.cdk import cdk_of
 from mlops.doctor import FAIL, OK, WARN, Finding
 from mlops.errors import MlopsError, explain
 from mlops.name_collisions import check_names
 from mlops.processes import Processes
+from mlops.project import command
 from mlops.target import Deployment, find_target
 
 if TYPE_CHECKING:
@@ -69,11 +70,11 @@ def check_credentials() -> Generator[Finding, None, Target | None]:
     try:
         target = find_target()
     except ClientError as error:
-        remedy = "renew them: `aws sso login`, or new keys in the profile"
+        remedy = f"renew them: {SIGN_IN}, or new keys in the profile"
         yield Finding("credentials", FAIL, f"{error_code(error)}: {explain(error)}", remedy)
         return None
     except BotoCoreError as error:
-        remedy = "set AWS_PROFILE, or run `aws configure`"
+        remedy = "set AWS_PROFILE, or run `.venv/bin/aws configure`"
         yield Finding("credentials", FAIL, explain(error), remedy)
         return None
     yield Finding("credentials", OK, str(target))
@@ -83,7 +84,8 @@ def check_credentials() -> Generator[Finding, None, Target | None]:
 def check_bootstrap(target: Target, cdk: Cdk) -> Finding:
     """Compare the version of the CDK's own stack with the one that the project needs."""
     name = f"/cdk-bootstrap/{cdk.qualifier}/version"
-    remedy = "`.venv/bin/mlops deploy` bootstraps, or `.venv/bin/python -m mlops.cdk bootstrap`"
+    deploy = command(cdk.env, "deploy")
+    remedy = f"`{deploy}` bootstraps, or `.venv/bin/python -m mlops.cdk bootstrap`"
     wanted = _required_bootstrap(cdk)
     try:
         found = int(target.ssm.get_parameter(Name=name)["Parameter"]["Value"])

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mlops.errors import ResponseError
+from mlops.project import command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mlops.target import Target
+    from mlops.target import Deployment
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class ModelTest:
     predictions: list[float]
 
 
-def read_evaluation(target: Target, uri: str) -> Evaluation:
+def read_evaluation(deployment: Deployment, uri: str) -> Evaluation:
     """Read ``evaluation.json``.
 
     Raises
@@ -46,12 +47,12 @@ def read_evaluation(target: Target, uri: str) -> Evaluation:
     ResponseError
         If the document lacks what its contract promises.
     """
-    return parse_evaluation(_read_json(target, uri), uri)
+    return parse_evaluation(_read_json(deployment, uri), uri, deployment.env)
 
 
-def read_model_test(target: Target, uri: str) -> ModelTest:
+def read_model_test(deployment: Deployment, uri: str) -> ModelTest:
     """Read ``model_test.json``; raises as `read_evaluation` does."""
-    document = _read_json(target, uri)
+    document = _read_json(deployment, uri)
     try:
         return ModelTest(
             content_type=str(document["content_type"]),
@@ -60,10 +61,10 @@ def read_model_test(target: Target, uri: str) -> ModelTest:
             predictions=[float(each) for each in document["predictions"]],
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise _unexpected(uri, error) from error
+        raise _unexpected(deployment.env, uri, error) from error
 
 
-def parse_evaluation(document: Mapping[str, Any], uri: str) -> Evaluation:
+def parse_evaluation(document: Mapping[str, Any], uri: str, env: str) -> Evaluation:
     """Take the metrics out of an evaluation document, whatever its task."""
     try:
         task = str(document["task"])
@@ -78,7 +79,7 @@ def parse_evaluation(document: Mapping[str, Any], uri: str) -> Evaluation:
             baseline={name: _finite(value) for name, value in baseline.items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _unexpected(uri, error) from error
+        raise _unexpected(env, uri, error) from error
 
 
 def sibling(uri: str, name: str) -> str:
@@ -99,24 +100,24 @@ def _finite(value: Any) -> float:
     return number
 
 
-def _read_json(target: Target, uri: str) -> dict[str, Any]:
+def _read_json(deployment: Deployment, uri: str) -> dict[str, Any]:
     from botocore.exceptions import ClientError
 
     bucket, key = split_uri(uri)
     try:
-        body = target.s3.get_object(Bucket=bucket, Key=key)["Body"]
+        body = deployment.target.s3.get_object(Bucket=bucket, Key=key)["Body"]
         document = json.loads(body.read())
     except ClientError as error:
         raise ResponseError(f"{uri} cannot be read: {error}. Was it deleted?") from error
     except ValueError as error:
-        raise _unexpected(uri, error) from error
+        raise _unexpected(deployment.env, uri, error) from error
     if not isinstance(document, dict):
-        raise _unexpected(uri, TypeError("the document is not an object"))
+        raise _unexpected(deployment.env, uri, TypeError("the document is not an object"))
     return document
 
 
-def _unexpected(uri: str, error: Exception) -> ResponseError:
+def _unexpected(env: str, uri: str, error: Exception) -> ResponseError:
     return ResponseError(
         f"{uri}: {type(error).__name__}: {error}; expected the document that the evaluation of "
-        "this project writes. Push the image again (`.venv/bin/mlops image push`) and run again."
+        f"this project writes. Push the image again (`{command(env, 'image push')}`) and run again."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
 import time
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlops.errors import MissingError, RequestError
 from mlops.history import read_document
+from mlops.project import command
 from mlops.runs import MANIFEST_NAME, Run, describe_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mlops.target import Deployment, Target
+    from mlops.target import Deployment
 
 STOPPED = "OperatorStopped"
 """Error name of an execution that a person stopped."""
@@ -59,9 +61,19 @@ def _problem(name: str, separator: str, value: str) -> str:
         )
     if not value.isprintable() or not value.strip():
         return "expected a value of printable characters"
+    if _is_not_finite(value):
+        # an empty figure of a calculation; a training would fail of it, and so would its retry
+        return f"the value is {value.strip()}; expected a finite number or a word"
     if len(value) > _MAX_VALUE_CHARACTERS:
         return f"the value has {len(value)} characters; expected at most {_MAX_VALUE_CHARACTERS}"
     return ""
+
+
+def _is_not_finite(value: str) -> bool:
+    try:
+        return not math.isfinite(float(value))
+    except ValueError:
+        return False
 
 
 def start_run(
@@ -100,10 +112,12 @@ def retry_run(deployment: Deployment, run: Run) -> Run:
         If it runs still, or has succeeded.
     """
     if run.status in ("RUNNING", "PENDING_REDRIVE", "SUCCEEDED"):
+        again = command(deployment.env, f"runs start --dataset {run.dataset} --again")
+        stop = command(deployment.env, f"runs stop {run.short_name}")
         other = (
-            f"to train the same again: `.venv/bin/mlops runs start --dataset {run.dataset} --again`"
+            f"to train the same again: `{again}`"
             if run.status == "SUCCEEDED"
-            else f"stop it first: `.venv/bin/mlops runs stop {run.short_name}`"
+            else f"stop it first: `{stop}`"
         )
         raise RequestError(
             f"run {run.name} is {run.status}; only one that failed, timed out or was stopped is "
@@ -114,7 +128,7 @@ def retry_run(deployment: Deployment, run: Run) -> Run:
     if "dataset" not in asked:
         raise RequestError(
             f"run {run.name} has an input without a data set, so it cannot be retried. Start one: "
-            "`.venv/bin/mlops runs start --dataset VERSION`."
+            f"`{command(deployment.env, 'runs start --dataset VERSION')}`."
         )
     return _start(
         deployment, {**asked, "trigger": "retry"}, execution_name(str(asked["dataset"]), "retry")
@@ -128,7 +142,7 @@ def execution_name(dataset: str, kind: str = "") -> str:
     return "-".join(part for part in (slug, kind, moment, secrets.token_hex(2)) if part)
 
 
-def stop_run(target: Target, run: Run, reason: str) -> Run:
+def stop_run(deployment: Deployment, run: Run, reason: str) -> Run:
     """Stop an execution and return it once it has ended.
 
     Raises
@@ -139,13 +153,15 @@ def stop_run(target: Target, run: Run, reason: str) -> Run:
     if run.status not in ("RUNNING", "PENDING_REDRIVE"):
         raise RequestError(
             f"run {run.name} ended {run.status} already; nothing is left to stop. See "
-            f"`.venv/bin/mlops runs show {run.short_name}`."
+            f"`{command(deployment.env, f'runs show {run.short_name}')}`."
         )
-    target.stepfunctions.stop_execution(executionArn=run.execution_arn, error=STOPPED, cause=reason)
-    return wait_until_ended(target, run)
+    deployment.target.stepfunctions.stop_execution(
+        executionArn=run.execution_arn, error=STOPPED, cause=reason
+    )
+    return wait_until_ended(deployment, run)
 
 
-def wait_until_ended(target: Target, run: Run, seconds: float = _STOP_SECONDS) -> Run:
+def wait_until_ended(deployment: Deployment, run: Run, seconds: float = _STOP_SECONDS) -> Run:
     """Return an execution once it has ended.
 
     Raises
@@ -153,7 +169,7 @@ def wait_until_ended(target: Target, run: Run, seconds: float = _STOP_SECONDS) -
     RequestError
         If it runs still after `seconds`.
     """
-    deadline = time.monotonic() + seconds
+    deadline, target = time.monotonic() + seconds, deployment.target
     while time.monotonic() < deadline:
         now = describe_run(target, run.execution_arn)
         if now.status not in ("RUNNING", "PENDING_REDRIVE"):
@@ -161,7 +177,7 @@ def wait_until_ended(target: Target, run: Run, seconds: float = _STOP_SECONDS) -
         time.sleep(target.poll_seconds)
     raise RequestError(
         f"run {run.name} runs still after {seconds:.0f} s. "
-        f"See `.venv/bin/mlops runs show {run.short_name}`."
+        f"See `{command(deployment.env, f'runs show {run.short_name}')}`."
     )
 
 
@@ -183,6 +199,6 @@ def _manifest_version_id(deployment: Deployment, dataset: str) -> str | None:
             raise
         raise MissingError(
             f"s3://{bucket}/{key} is not there, so {dataset} is no data set version. Publish it: "
-            "`.venv/bin/mlops data publish FOLDER`, which starts a run as well."
+            f"`{command(deployment.env, 'data publish FOLDER')}`, which starts a run as well."
         ) from error
     return found.get("VersionId")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mlops.errors import RunFailedError
 from mlops.history import History, StateVisit, readable_cause
 from mlops.logs import state_log
+from mlops.project import command
 from mlops.runs import Run, watch
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def log_of_failure(target: Target, history: History) -> list[str]:
     return state_log(target, visit, LOG_LINES) if visit else []
 
 
-def require_success(run: Run, history: History) -> None:
+def require_success(env: str, run: Run, history: History) -> None:
     """Raise what a run failed of, with the state, the error and the cause.
 
     Raises
@@ -128,5 +129,5 @@ def require_success(run: Run, history: History) -> None:
     raise RunFailedError(
         f"run {run.name} on {run.dataset} ended {history.status}{where}: "
         f"{history.error or 'no error name'}: {cause}. "
-        f"See `.venv/bin/mlops runs show {run.short_name}`."
+        f"See `{command(env, f'runs show {run.short_name}')}`."
     )

@@ -53,6 +53,11 @@ class StateVisit:
     context: str = field(default="", repr=False)
     """What the state was entered with, as JSON."""
 
+    @property
+    def attempts(self) -> int:
+        """Return how often the state was tried: each retry is billed as another."""
+        return max(1, self.failures + (self.status == "succeeded"))
+
     def seconds(self, now: datetime) -> float:
         """Return how long the visit lasted, until `now` if it still does."""
         return max(0.0, ((self.exited or now) - self.entered).total_seconds())
@@ -83,7 +88,7 @@ class History:
     @property
     def transitions(self) -> int:
         """Return how many state transitions are billed: each visit, and each retry in it."""
-        return sum(max(1, visit.failures + (visit.status == "succeeded")) for visit in self.visits)
+        return sum(visit.attempts for visit in self.visits)
 
     def seconds(self, now: datetime | None = None) -> float:
         """Return the execution's length, until `now` if it still runs."""

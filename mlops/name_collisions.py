@@ -28,7 +28,19 @@ _LOOK: Mapping[str, Callable[[Target, str], Any]] = {
     "endpoint": lambda target, name: target.sagemaker.describe_endpoint(EndpointName=name),
 }
 _ABSENT = ("404", "nosuchbucket", "notfound", "not found", "does not exist", "could not find")
-_BROKEN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
+_DELETE = "delete it: `.venv/bin/aws cloudformation delete-stack --stack-name {}`"
+_GO_ON = (
+    "remove what stopped the rollback, then `.venv/bin/aws cloudformation "
+    "continue-update-rollback --stack-name {}`"
+)
+_BROKEN = {
+    "ROLLBACK_COMPLETE": _DELETE,
+    "ROLLBACK_FAILED": _DELETE,
+    "CREATE_FAILED": _DELETE,
+    "DELETE_FAILED": _DELETE,
+    "UPDATE_ROLLBACK_FAILED": _GO_ON,
+}
+"""Statuses that no deployment gets a stack out of, and what does."""
 
 
 def check_names(deployment: Deployment, cdk: Cdk) -> Iterator[Finding]:
@@ -64,7 +76,7 @@ def _stack(deployment: Deployment, part: str) -> Finding:
     stack, project = stacks[0], deployment.project.name
     tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}
     if stack["StackStatus"] in _BROKEN:
-        remedy = f"delete it: `aws cloudformation delete-stack --stack-name {name}`"
+        remedy = _BROKEN[stack["StackStatus"]].format(name)
         return Finding(f"stack {name}", FAIL, stack["StackStatus"], remedy)
     if tags.get("project", project) != project:
         found = f"is there, of project {tags['project']}"

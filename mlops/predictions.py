@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops.errors import DataSetError, MissingError, ResponseError, one_line
+from mlops.project import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mlops.target import Target
+    from mlops.target import Deployment
 
 MAX_REQUEST_BYTES = 5 * 1024 * 1024
 
 
 def predict(
-    target: Target, endpoint_name: str, rows: Sequence[str], content_type: str = "text/csv"
+    deployment: Deployment, endpoint_name: str, rows: Sequence[str], content_type: str = "text/csv"
 ) -> list[float]:
     """Return one prediction a row.
 
@@ -28,7 +29,7 @@ def predict(
     """
     predictions: list[float] = []
     for batch in batches(rows):
-        answer = _invoke(target, endpoint_name, "\n".join(batch) + "\n", content_type)
+        answer = _invoke(deployment, endpoint_name, "\n".join(batch) + "\n", content_type)
         predictions += _numbers(endpoint_name, answer, len(batch))
     return predictions
 
@@ -50,22 +51,22 @@ def batches(rows: Sequence[str], limit: int = MAX_REQUEST_BYTES) -> Iterator[lis
         yield batch
 
 
-def _invoke(target: Target, endpoint_name: str, body: str, content_type: str) -> str:
+def _invoke(deployment: Deployment, endpoint_name: str, body: str, content_type: str) -> str:
     from botocore.exceptions import ClientError
 
     try:
-        response = target.sagemaker_runtime.invoke_endpoint(
+        response = deployment.target.sagemaker_runtime.invoke_endpoint(
             EndpointName=endpoint_name,
             ContentType=content_type,
             Accept=content_type,
             Body=body.encode(),
         )
     except ClientError as error:
-        raise _refused(endpoint_name, error.response) from error
+        raise _refused(deployment.env, endpoint_name, error.response) from error
     return response["Body"].read().decode()
 
 
-def _refused(endpoint_name: str, response: object) -> MissingError | ResponseError:
+def _refused(env: str, endpoint_name: str, response: object) -> MissingError | ResponseError:
     document = response if isinstance(response, dict) else {}
     message = one_line(str(document.get("Error", {}).get("Message", "")))
     if document.get("Error", {}).get("Code") == "ModelError":
@@ -73,7 +74,7 @@ def _refused(endpoint_name: str, response: object) -> MissingError | ResponseErr
         return ResponseError(f"the model behind endpoint {endpoint_name} refuses: {answer}")
     return MissingError(
         f"endpoint {endpoint_name} cannot be invoked: {message.rstrip('.')}. "
-        "A run creates the staging endpoint; see `.venv/bin/mlops runs list`."
+        f"A run creates the staging endpoint; see `{command(env, 'runs list')}`."
     )
 
 

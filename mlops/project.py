@@ -11,6 +11,9 @@ from typing import Any
 from mlops.errors import ProjectError
 
 SETTINGS_FILE = "mlops.toml"
+PROGRAM = ".venv/bin/mlops"
+DEFAULT_ENVIRONMENT = "dev"
+"""What every command that takes `--env` means without it."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,12 @@ class Project:
         tables = _read(self.root / SETTINGS_FILE)
         own = _at(tables, ("environments", env, *path))
         return _at(tables, path) if own is None else own
+
+
+def command(env: str, words: str) -> str:
+    """Return a command that a message tells to run, so that it acts on that environment."""
+    option = "" if env == DEFAULT_ENVIRONMENT else f" --env {env}"
+    return f"{PROGRAM} {words}{option}"
 
 
 def load_project(start: Path | None = None) -> Project:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlops.errors import RequestError, ToolError
 from mlops.image import PACKAGE
 from mlops.locks import differences
+from mlops.project import command
 from mlops.run_code import write_code
 from mlops.run_inputs import download_channels, manifest_files
 from mlops.run_model import expected_sha256, model_sha256
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 VENV = ".venv-container"
 LOCK = f"{PACKAGE}/requirements.lock"
+MARKER = ".mlops-reproduce"
+"""Lies in a folder that reproduce has made, and may use again."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,13 @@ def reproduce(
     history = execution_history(deployment.target, run.execution_arn)
     job = _training_job(deployment, run, history)
     expected, source = expected_sha256(deployment, history, job)
-    ml, program = _prepare(folder), folder / "program"
+    _prepare(folder)
+    ml, program, log = folder / "ml", folder / "program", folder / "training.log"
     image = str(job["AlgorithmSpecification"]["TrainingImage"])
     note(f"training job {job['TrainingJobName']} of image {image}")
     write_code(deployment, image, program, note)
     _require_environment(deployment.project.root, program)
     _write_input(deployment, run, history, job, ml / "input", note)
-    log = folder / "training.log"
     _train(deployment.project.root, ml, program, log, note)
     known = job.get("FinalMetricDataList", [])
     return Reproduction(
@@ -111,20 +114,27 @@ def _training_job(deployment: Deployment, run: Run, history: History) -> Any:
     if not names or "run" not in history.context:
         raise RequestError(
             f"run {run.name} ({run.status}, {run.outcome}) has started no training job, so there "
-            "is nothing to reproduce. See `.venv/bin/mlops runs list`."
+            f"is nothing to reproduce. See `{command(deployment.env, 'runs list')}`."
         )
     return deployment.target.sagemaker.describe_training_job(TrainingJobName=names[-1])
 
 
-def _prepare(folder: Path) -> Path:
-    marker = folder / "training.log"
-    if folder.exists() and any(folder.iterdir()) and not marker.exists():
-        raise RequestError(f"{folder} is not empty; expected a new folder. Give another --out.")
-    shutil.rmtree(folder, ignore_errors=True)
+def _prepare(folder: Path) -> None:
+    """Make a folder, or empty one of an earlier reproduction of what that wrote."""
+    marker = folder / MARKER
+    if folder.exists() and any(folder.iterdir()) and not marker.is_file():
+        raise RequestError(
+            f"{folder} is not empty and has no {MARKER}, so others' files are in it; expected a "
+            "new folder. Give another --out."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    for name in ("ml", "program"):
+        if (folder / name).exists():
+            shutil.rmtree(folder / name)
+    (folder / "training.log").unlink(missing_ok=True)
     for name in ("input/config", "input/data", "model", "output/data"):
         (folder / "ml" / name).mkdir(parents=True)
-    marker.touch()
-    return folder / "ml"
 
 
 def _require_environment(root: Path, program: Path) -> None:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 MAX_LAYER_BYTES = 1024**3
 _PROGRAM = f"{PROGRAM_FOLDER}/{PACKAGE}/__main__.py"
-_NOT_OFFERED = ("NotImplemented", "UnsupportedOperation", "InternalFailure", "501", "500", "404")
+_NOT_OFFERED = ("NotImplemented", "UnsupportedOperation")
+"""How a registry says that it hands out no layers; any other error is one."""
 
 
 def write_code(

@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops.errors import MissingError, ResponseError
+from mlops.errors import MissingError, RequestError, ResponseError
 from mlops.history import History, read_document, read_history
+from mlops.project import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,21 +54,27 @@ def list_runs(deployment: Deployment, limit: int) -> list[Run]:
 
 
 def find_run(deployment: Deployment, reference: str | None) -> Run:
-    """Find a run by its ARN, its name or the beginning of its name; without, take the newest.
+    """Find a run by its ARN, its name or the beginning of its name; None is the newest.
 
     Raises
     ------
+    RequestError
+        If the reference is empty, as a shell variable that is not set leaves it.
     MissingError
         If there is no such run, or several begin so.
     """
     machine, target = deployment.state_machine_arn, deployment.target
+    seen = f"See `{command(deployment.env, 'runs list')}`"
+    if reference is not None and not reference.strip():
+        raise RequestError(f"RUN is empty; expected a name, its beginning or an ARN. {seen}.")
     if reference and reference.startswith("arn:"):
+        _require_execution_of(machine, reference, seen)
         return describe_run(target, reference)
     found = [arn for arn in _execution_arns(deployment) if _name(arn).startswith(reference or "")]
     if not found:
         raise MissingError(
-            f"no run {reference or 'yet'} in {machine}. See `.venv/bin/mlops runs list`; "
-            "`.venv/bin/mlops data publish FOLDER` starts one."
+            f"no run {reference or 'yet'} in {machine}. {seen}; "
+            f"`{command(deployment.env, 'data publish FOLDER')}` starts one."
         )
     exact = [arn for arn in found if _name(arn) == reference]
     if reference and not exact and len(found) > 1:
@@ -76,6 +83,13 @@ def find_run(deployment: Deployment, reference: str | None) -> Run:
             "Give more of the name."
         )
     return describe_run(target, (exact or found)[0])
+
+
+def _require_execution_of(machine: str, execution_arn: str, seen: str) -> None:
+    """Refuse what is another state machine's: it would be shown, stopped or retried as ours."""
+    beginning = machine.replace(":stateMachine:", ":execution:", 1) + ":"
+    if not execution_arn.startswith(beginning):
+        raise MissingError(f"{execution_arn} is no run of {machine}. {seen}.")
 
 
 def _execution_arns(deployment: Deployment, limit: int = MAX_SEARCHED) -> list[str]:

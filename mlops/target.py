@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mlops.errors import MissingError
+from mlops.project import command
 
 if TYPE_CHECKING:
     from boto3 import Session
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_lambda import LambdaClient
@@ -120,15 +122,25 @@ class Target:
 
     def stack_outputs(self, stack: str) -> dict[str, str] | None:
         """Return a stack's outputs, or None where there is no such stack."""
+        described = self._described(stack)
+        if described is None:
+            return None
+        return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+
+    def stack_status(self, stack: str) -> str | None:
+        """Return how a stack's last deployment went, or None where there is no such stack."""
+        described = self._described(stack)
+        return described["StackStatus"] if described else None
+
+    def _described(self, stack: str) -> StackTypeDef | None:
         from botocore.exceptions import ClientError
 
         try:
-            described = self.cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+            return self.cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
         except ClientError as error:
             if "does not exist" in str(error):
                 return None
             raise
-        return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
 
 
 def find_target() -> Target:
@@ -210,7 +222,7 @@ class Deployment:
             stack = self.stack(part)
             raise MissingError(
                 f"stack {stack} has no output {key}; expected the one that this project "
-                f"synthesizes. Deploy it again: `.venv/bin/mlops deploy --env {self.env}`."
+                f"synthesizes. Deploy it again: `{command(self.env, 'deploy')}`."
             ) from error
 
     def outputs(self, part: str) -> dict[str, str]:
@@ -228,7 +240,7 @@ class Deployment:
         if outputs is None:
             raise MissingError(
                 f"stack {stack} is not in {self.target}. "
-                f"Deploy it: `.venv/bin/mlops deploy --env {self.env}`."
+                f"Deploy it: `{command(self.env, 'deploy')}`."
             )
         self._known[part] = outputs
         return outputs

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops.errors import ToolError
 from mlops.executions import stop_run
+from mlops.ownership import Owner
 from mlops.run_report import ending
 from mlops.runs import describe_run
 from mlops.stack_resources import stack_resources
@@ -71,18 +72,33 @@ def stop_executions(
     for each in executions:
         run = describe_run(deployment.target, each.name)
         if run.stopped is None:
-            stopped.append(stop_run(deployment.target, run, REASON))
+            stopped.append(stop_run(deployment, run, REASON))
         note(f"{each.done}: {each}")
-    if stopped:
+    if stopped and deployment.run_table:
         note("waiting for RunEnded, which cleans up after them")
+        _wait_for_endings(deployment, stopped, note)
+
+
+def _wait_for_endings(
+    deployment: Deployment, stopped: Sequence[Run], note: Callable[[str], None]
+) -> None:
     embedded = deployment.target.embedded
     seconds = _EMBEDDED_CLEANING_SECONDS if embedded else _CLEANING_SECONDS
     deadline = time.monotonic() + seconds
-    while stopped and deployment.run_table and time.monotonic() < deadline:
-        ends = [ending(deployment, run) for run in stopped]
-        if all(end and end.completed for end in ends):
+    while unfinished := [run.name for run in stopped if not _completed(deployment, run)]:
+        if time.monotonic() >= deadline:
+            note(
+                f"going on, although RunEnded has not finished after {seconds:.0f} s: "
+                f"{', '.join(unfinished)}; what it would have cleaned is deleted, but nobody is "
+                "notified, and versions in a group that stays may not be Rejected"
+            )
             return
         time.sleep(deployment.target.poll_seconds)
+
+
+def _completed(deployment: Deployment, run: Run) -> bool:
+    end = ending(deployment, run)
+    return bool(end and end.completed)
 
 
 def _of_training(deployment: Deployment) -> Iterator[Leftover]:
@@ -110,20 +126,23 @@ def _executions(deployment: Deployment) -> Iterator[Leftover]:
 def _jobs(deployment: Deployment) -> Iterator[Leftover]:
     prefix, sagemaker = f"{deployment.project.name}-", deployment.target.sagemaker
     job_name = re.compile(f"{_run_name(deployment)}(-validate|-evaluate)?")
+    owner = Owner(deployment)
     training = sagemaker.get_paginator("list_training_jobs").paginate(
         NameContains=prefix, StatusEquals="InProgress"
     )
     for page in training:
         for job in page["TrainingJobSummaries"]:
-            if job_name.fullmatch(job["TrainingJobName"]):
-                yield Leftover("training job", job["TrainingJobName"])
+            name = job["TrainingJobName"]
+            if job_name.fullmatch(name) and owner.has_training_job(name):
+                yield Leftover("training job", name)
     processing = sagemaker.get_paginator("list_processing_jobs").paginate(
         NameContains=prefix, StatusEquals="InProgress"
     )
     for listed in processing:
         for started in listed["ProcessingJobSummaries"]:
-            if job_name.fullmatch(started["ProcessingJobName"]):
-                yield Leftover("processing job", started["ProcessingJobName"])
+            name = started["ProcessingJobName"]
+            if job_name.fullmatch(name) and owner.has_processing_job(name):
+                yield Leftover("processing job", name)
 
 
 def _schedules(deployment: Deployment) -> Iterator[Leftover]:
@@ -153,20 +172,24 @@ def _endpoint(deployment: Deployment) -> Iterator[Leftover]:
 
 def _configs_and_models(deployment: Deployment) -> Iterator[Leftover]:
     prefix, sagemaker = f"{deployment.project.name}-", deployment.target.sagemaker
-    run_name = re.compile(_run_name(deployment))
+    run_name, owner = re.compile(_run_name(deployment)), Owner(deployment)
     configs = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=prefix)
     for configured in configs:
         for config in configured["EndpointConfigs"]:
-            if run_name.fullmatch(config["EndpointConfigName"]):
-                yield Leftover("endpoint configuration", config["EndpointConfigName"])
+            name = config["EndpointConfigName"]
+            if run_name.fullmatch(name) and owner.has_config(name):
+                yield Leftover("endpoint configuration", name)
     for created in sagemaker.get_paginator("list_models").paginate(NameContains=prefix):
         for model in created["Models"]:
-            if run_name.fullmatch(model["ModelName"]):
+            if run_name.fullmatch(model["ModelName"]) and owner.has_model(model["ModelName"]):
                 yield Leftover("model", model["ModelName"])
 
 
 def _run_name(deployment: Deployment) -> str:
-    """Return what PrepareRun makes, <project>-<data set>-<run key>-<attempt>: others' stays."""
+    """Return what PrepareRun makes, <project>-<data set>-<run key>-<attempt>.
+
+    Names of a project whose own name begins with ours match as well: `Owner` tells them apart.
+    """
     return rf"{re.escape(deployment.project.name)}-.+-[0-9a-f]{{10}}-\d+"
 
 

@@ -11,6 +11,8 @@ from mlops.errors import ToolError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from botocore.exceptions import ClientError
+
     from mlops.target import Target
 
 _STOPPED = ("execution", "training job", "processing job")
@@ -54,8 +56,13 @@ def remove(target: Target, leftover: Leftover) -> None:
     try:
         _STEPS[leftover.kind](target, leftover.name)
     except ClientError as error:
-        if not any(words in str(error).lower() for words in _GONE):
+        if not is_gone(error):
             raise
+
+
+def is_gone(error: ClientError) -> bool:
+    """Tell whether a service says that there is no such thing, or nothing of it to stop."""
+    return any(words in str(error).lower() for words in _GONE)
 
 
 def _delete_schedule(target: Target, name: str) -> None:

@@ -71,7 +71,7 @@ def _version(deployment: Deployment, package: DescribeModelPackageOutputTypeDef)
         arn=package["ModelPackageArn"],
         dataset=metadata.get("dataset_version", "-"),
         evaluation_uri=uri,
-        evaluation=read_evaluation(deployment.target, uri) if uri else None,
+        evaluation=read_evaluation(deployment, uri) if uri else None,
         gate=metadata.get("gate", "-"),
         approval_status=package["ModelApprovalStatus"],
         image_digest=metadata.get("image_digest", "-"),

@@ -38,15 +38,16 @@ class TrainingStack(Stack):
         settings: Settings,
     ) -> None:
         super().__init__(scope, construct_id, description="Trains, registers, stages, tests")
-        project, endpoint = settings.project, settings.endpoint
+        project = settings.project
         queue = DeadLetterQueue(self, "DeadLetterQueue", key=storage.key)
         table = RunTable(self, "RunTable", key=storage.key)
         runs = RunTopic(self, "Runs", key=storage.key, notifications=settings.notifications)
         timetable = Timetable(self, "Timetable", dead_letter_queue=queue, key=storage.key)
-        factory = FunctionFactory(self, lambdas, project.name, settings.training.log_retention_days)
-
+        factory = FunctionFactory(
+            self, lambdas, project.name, settings.training.log_retention_days, queue
+        )
         functions = TrainingFunctions(
-            factory, storage=storage, table=table, project=project, endpoint=endpoint
+            factory, storage=storage, table=table, project=project, endpoint=settings.endpoint
         )
         state_machine = self._state_machine(functions, storage, settings)
         trigger = DatasetTrigger(
@@ -57,7 +58,6 @@ class TrainingStack(Stack):
             table=table,
             state_machine=state_machine,
             timetable=timetable,
-            dead_letter_queue=queue,
             trigger=settings.trigger,
         )
         endings = RunEndings(
@@ -68,23 +68,18 @@ class TrainingStack(Stack):
             table=table,
             topic=runs.topic,
             state_machine=state_machine,
-            dead_letter_queue=queue,
-            project=project,
-            endpoint=endpoint,
-            notify_on_success=settings.notifications.on_success,
+            settings=settings,
         )
-        reconciler = endings.reconcile(trigger, timetable, settings.trigger)
+        endings.reconcile(trigger, timetable, settings.trigger)
         monitoring = Monitoring(
             self,
             "Monitoring",
             state_machine=state_machine,
             dead_letter_queue=queue,
             functions=[*functions.all, *trigger.functions],
-            endings=[endings.run_ended, reconciler],
+            endings=endings.functions,
             topic=runs.topic,
-            endpoint_name=project.staging_endpoint_name,
-            namespace=project.name,
-            monitoring=settings.monitoring,
+            settings=settings,
         )
         CfnOutput(self, "StateMachineArn", value=state_machine.state_machine_arn)
         CfnOutput(self, "StagingEndpointName", value=project.staging_endpoint_name)

@@ -21,7 +21,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Name the error that ended the run."""
     environment = ExplainFailureEnvironment.load()
     request = parse_request(ExplainFailureRequest, event)
-    state_id, caught = next(iter(request.state.failed.items()))
+    # The catcher wrote last; what stands before may have come with the execution's input.
+    state_id, caught = next(reversed(request.state.failed.items()))
     registered = request.state.registered
     failure = explain(
         state_id,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from explain_failure.models import CaughtError, Document, Failure, Job
+from shared.errors import NOT_WORTH_A_RETRY
 
 ERROR_LENGTH = 256
 # Step Functions keeps 32,768 bytes of cause; nobody reads that many.
@@ -28,8 +29,6 @@ JOB_ERROR_OF = {
     "TrainModel": "TrainingJobFailed",
     "EvaluateModel": "EvaluationJobFailed",
 }
-# The same input comes to the same end: what is to be mended is not the run.
-NOT_WORTH_A_RETRY = frozenset({"DatasetInvalid", "UploadInvalid", "EventInvalid"})
 # How the model code's error line begins if the data, not the code or the platform, is to blame.
 BLAMES_DATA = ("DataError: ", "JobInputError: ")
 ADVICE_FOR = {

@@ -6,7 +6,6 @@ written a `run`; nothing that it names may be touched.
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
@@ -28,15 +27,14 @@ FIRST_STATE = "PrepareRun"
 REGISTERING = "RegisterModelVersion"
 # Where every caught error leads: `$.failed` names the states that it came from.
 EXPLAINING = frozenset({"ExplainFailure", "RunFailed", "RunFailedUnexplained"})
-WITHOUT_HISTORY = Context(None, None, None, None, None, None)
+WITHOUT_HISTORY = Context(None, None, None, None, None)
 NO_ERROR = {"TIMED_OUT": "States.Timeout", "ABORTED": "Aborted", "FAILED": "Failed"}
 
 
 class Visit(NamedTuple):
-    """A state that was entered, when, and with what."""
+    """A state that was entered, and with what."""
 
     name: str
-    entered: datetime
     document: Document
 
 
@@ -50,18 +48,17 @@ def read_context(newest_first: Iterable[Mapping[str, Any]]) -> Context:
     """
     last: Visit | None = None
     for visit in _visits(newest_first):
-        if last is None or not last.document:
-            last = visit._replace(name=last.name if last else visit.name)
-        if last.document and visit.name == _state(last):
-            return _context(last, visit.entered)
-    return _context(last, None) if last else WITHOUT_HISTORY
+        last = visit._replace(name=last.name if last else visit.name)
+        if last.document:
+            break
+    return _context(last) if last else WITHOUT_HISTORY
 
 
 def _visits(newest_first: Iterable[Mapping[str, Any]]) -> Iterable[Visit]:
     for event in newest_first:
         details = event.get("stateEnteredEventDetails")
         if details:
-            yield Visit(details["name"], event["timestamp"], _json_object(details.get("input")))
+            yield Visit(details["name"], _json_object(details.get("input")))
 
 
 def _state(last: Visit) -> str:
@@ -76,18 +73,18 @@ def _state(last: Visit) -> str:
     return next((name for name in reversed(names) if name not in EXPLAINING), last.name)
 
 
-def _context(last: Visit, entered: datetime | None) -> Context:
+def _context(last: Visit) -> Context:
     state = _state(last)
     known = {} if state == FIRST_STATE or state in EXPLAINING else last.document
     request = _fields(RequestFields, last.document)
     run = _fields(RunFields, known.get("run"))
     return Context(
         state=state,
-        entered=entered,
         dataset=run.dataset.version if run else request.dataset if request else None,
         run=run,
         registered=_fields(RegisteredFields, known.get("registered")) if run else None,
         endpoint=_fields(EndpointFields, known.get("endpoint")) if run else None,
+        deployed=run is not None and "deployment" in known,
     )
 
 

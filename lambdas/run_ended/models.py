@@ -8,12 +8,15 @@ from pydantic import Field, model_validator
 from shared.events import Request
 
 Document = dict[str, Any]
+ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 
 
 class Detail(Request):
     """Detail of the two events: an execution's status, or the endpoint's, has changed."""
 
     execution_arn: Annotated[str | None, Field(alias="executionArn")] = None
+    status: str | None = None
+    redrive_count: Annotated[int, Field(alias="redriveCount")] = 0
     endpoint_name: Annotated[str | None, Field(alias="EndpointName")] = None
 
 
@@ -39,6 +42,16 @@ class RunEndedRequest(Request):
         """The execution that is said to have ended; None where the endpoint has changed."""
         return self.execution_arn or (self.detail.execution_arn if self.detail else None)
 
+    def outdates(self, execution: "Execution") -> bool:
+        """Whether the event knows of an end that the description of the execution lacks."""
+        detail = self.detail
+        return (
+            detail is not None
+            and detail.status in ENDED
+            and execution.status not in ENDED
+            and execution.redrives <= detail.redrive_count
+        )
+
 
 class RequestFields(Request):
     """What the execution was asked for."""
@@ -53,9 +66,12 @@ class DatasetFields(Request):
 
 
 class RunFields(Request):
-    """What PrepareRun found out about the run."""
+    """What PrepareRun found out about the run.
 
-    status: Literal["New", "Duplicate"]
+    What it says of a duplicate belongs to another execution, so that is no run of this one.
+    """
+
+    status: Literal["New"]
     run_key: str
     name: Annotated[str, Field(min_length=1, max_length=63)]
     dataset: DatasetFields
@@ -77,14 +93,14 @@ class EndpointFields(Request):
 
 
 class Context(NamedTuple):
-    """What the history says: how far the run had come, in which state it ended, since when."""
+    """What the history says: how far the run had come, and in which state it ended."""
 
     state: str | None
-    entered: datetime | None
     dataset: str | None
     run: RunFields | None
     registered: RegisteredFields | None
     endpoint: EndpointFields | None
+    deployed: bool = False
 
 
 class Execution(NamedTuple):
@@ -103,6 +119,10 @@ class Execution(NamedTuple):
     def succeeded(self) -> bool:
         """Whether it came to a Succeed state."""
         return self.status == "SUCCEEDED"
+
+    def seconds_since(self, now: int) -> float:
+        """How long ago it ended."""
+        return now - (self.stopped or self.started).timestamp()
 
 
 class Job(NamedTuple):
@@ -132,6 +152,13 @@ class Config(NamedTuple):
     models: frozenset[str]
 
 
+class Model(NamedTuple):
+    """A model, and where its artifact is."""
+
+    created: datetime
+    data_url: str
+
+
 class Version(NamedTuple):
     """The run's model version; `status` is its approval status."""
 
@@ -144,6 +171,7 @@ class Staging(NamedTuple):
 
     pending: bool
     said: str
+    given_up: bool = False
 
 
 class Ended(NamedTuple):
@@ -155,6 +183,7 @@ class Ended(NamedTuple):
     staging: Staging
     left: tuple[str, ...]
     log: tuple[str, ...]
+    may_come_late: bool = False
 
 
 class Outcome(NamedTuple):
@@ -163,3 +192,4 @@ class Outcome(NamedTuple):
     status: Literal["Completed", "Pending", "Duplicate", "Running", "Unknown"]
     execution_arn: str
     notified: bool = False
+    given_up: str = ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from run_ended.cleaning import APPROVED
 from run_ended.context import error_of, job_of_state
 from run_ended.models import Ended
+from shared.errors import AFTER_MENDING_DATA, NOT_WORTH_A_RETRY
 
 SUBJECT_LENGTH = 100
 CAUSE_LENGTH = 4096
@@ -20,9 +21,6 @@ HINTS = {
     "States.Runtime": "The state machine itself is wrong: a path, a choice or an intrinsic "
     "function did not fit its input.",
 }
-AFTER_MENDING_DATA = frozenset({"DatasetInvalid", "UploadInvalid", "EventInvalid"})
-# A second attempt would come to the same end.
-NOT_WORTH_A_RETRY = frozenset({"QualityGateFailed", "MetricsMissing"})
 
 
 def subject(ended: Ended, project: str, *, repeated: bool) -> str:

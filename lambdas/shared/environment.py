@@ -85,10 +85,11 @@ class ExplainFailureEnvironment(Environment):
 
 
 class StagingLockEnvironment(Environment):
-    """Where the lock is, and how long an execution may wait for it."""
+    """Where the lock is, how long an execution may wait for it, and the end of another take."""
 
     run_table_name: Name
     lock_timeout_seconds: Annotated[int, Field(gt=0)]
+    cleanup_timeout_seconds: Annotated[int, Field(gt=0)]
 
 
 class StartRunEnvironment(Environment):

@@ -35,6 +35,7 @@ class End(NamedTuple):
     redrives: int = 0
     claimed_at: int = 0
     claimant: str = ""
+    repairs: int = 0
 
 
 def lock(table: str) -> Lock | None:
@@ -87,6 +88,7 @@ def end(table: str, execution_arn: str) -> End:
         redrives=int(item.get("redrives", {}).get("N", 0)),
         claimed_at=int(item.get("notified_at", {}).get("N", 0)),
         claimant=str(item.get("claimant", {}).get("S", "")),
+        repairs=int(item.get("repairs", {}).get("N", 0)),
     )
 
 

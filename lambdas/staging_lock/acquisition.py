@@ -5,7 +5,14 @@ from staging_lock import gateway, logic
 from staging_lock.models import AcquireRequest, Holder, Staging
 
 
-def acquire(request: AcquireRequest, table: str, *, now: int, timeout_seconds: int) -> Staging:
+def acquire(
+    request: AcquireRequest,
+    table: str,
+    *,
+    now: int,
+    timeout_seconds: int,
+    cleanup_timeout_seconds: int,
+) -> Staging:
     """Take staging if it is free, ours already, or left behind.
 
     Raises
@@ -15,7 +22,9 @@ def acquire(request: AcquireRequest, table: str, *, now: int, timeout_seconds: i
     """
     mine = request.execution_arn
     holder = _holder(table, mine)
-    free = holder is None or logic.is_stale(holder, now=now)
+    free = holder is None or logic.is_stale(
+        holder, now=now, cleanup_timeout_seconds=cleanup_timeout_seconds
+    )
     instead_of = holder.name if holder else None
     if free and records.take_lock(table, mine, now=now, instead_of=instead_of):
         return logic.acquired(request.staging, mine, now=now)

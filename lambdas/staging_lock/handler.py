@@ -29,6 +29,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         environment.run_table_name,
         now=int(time.time()),
         timeout_seconds=environment.lock_timeout_seconds,
+        cleanup_timeout_seconds=environment.cleanup_timeout_seconds,
     )
     logger.info("Staging acquired" if staging.acquired else "Staging held", **staging.model_dump())
     metrics.add_metric(

@@ -5,8 +5,6 @@ from staging_lock.models import Holder, Staging
 
 LONGEST_WAIT_SECONDS = 30
 SHORTEST_WAIT_SECONDS = 2
-# So long the end of an execution may take to give the endpoint back.
-RESTORING_SECONDS = 900
 # So long a Lambda that deletes the endpoint may hold staging.
 LAMBDA_HOLDS_SECONDS = 300
 RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
@@ -17,8 +15,15 @@ def is_execution(holder: str) -> bool:
     return ":execution:" in holder
 
 
-def is_stale(holder: Holder, *, now: int) -> bool:
-    """Whether staging may be taken from its holder."""
+def is_stale(holder: Holder, *, now: int, cleanup_timeout_seconds: int) -> bool:
+    """Whether staging may be taken from its holder.
+
+    Parameters
+    ----------
+    cleanup_timeout_seconds
+        So long the end of an execution may take to bring the endpoint back: a config that is
+        only passing through would become the one that the next run goes back to.
+    """
     if not is_execution(holder.name):
         return now - holder.since >= LAMBDA_HOLDS_SECONDS
     if holder.execution is None:
@@ -26,7 +31,7 @@ def is_stale(holder: Holder, *, now: int) -> bool:
     if holder.execution.status in RUNNING:
         return False
     stopped_at = holder.execution.stopped_at or holder.since
-    return holder.completed or now - stopped_at >= RESTORING_SECONDS
+    return holder.completed or now - stopped_at >= cleanup_timeout_seconds
 
 
 def acquired(before: Staging, execution_arn: str, *, now: int) -> Staging:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlops.commands.common import EnvOption, JsonOption, connect
+from mlops.commands.runs import WHICH
 from mlops.render import Output
 
 if TYPE_CHECKING:
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
 
     from mlops.prices import CostLine
 
+_USD = ".5f"
+
 
 def cost(
     run: Annotated[
-        str, typer.Option(metavar="RUN", help="What this run has cost: its name, or a part.")
-    ] = "",
+        str | None, typer.Option(metavar="RUN", help=f"What a run has cost. {WHICH}")
+    ] = None,
     month: Annotated[
         bool, typer.Option("--month", help="What an idle month costs (the default).")
     ] = False,
@@ -30,11 +33,11 @@ def cost(
     from mlops import cost_of_month, cost_of_run
     from mlops.runs import find_run
 
-    if run and month:
+    if run is not None and month:
         raise typer.BadParameter("--run and --month are two questions: ask one of them")
     output = Output(as_json)
     deployment = connect(env, output)
-    if run:
+    if run is not None:
         found = find_run(deployment, run)
         subject = f"run {found.name} on {found.dataset}"
         lines = cost_of_run.cost_of_run(deployment.target, found)
@@ -58,10 +61,10 @@ def _print(output: Output, subject: str, lines: Sequence[CostLine], left_out: st
     output.rows(("item", "quantity", "unit", "USD", ""), map(_row, lines), "nothing")
     unknown = sum(line.usd is None for line in lines)
     more = f" and {unknown} without a price" if unknown else ""
-    output.note(f"total {total:.2f} USD{more}; {disclaimer}")
+    output.note(f"total {total:{_USD}} USD{more}; {disclaimer}")
     output.note(left_out)
 
 
 def _row(line: CostLine) -> tuple[str, ...]:
-    usd = "no price" if line.usd is None else f"{line.usd:.5f}"
+    usd = "no price" if line.usd is None else f"{line.usd:{_USD}}"
     return (line.item, f"{line.quantity:.6g}", line.unit, usd, line.remark)

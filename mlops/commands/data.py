@@ -59,4 +59,5 @@ def publish(
     run = wait_for_run(deployment, dataset.version, version_id)
     output.note(f"started execution {run.name}")
     if follow:
-        require_success(run, follow_run(deployment.target, run, output.console))
+        history = follow_run(deployment.target, run, output.console)
+        require_success(env, run, history)

@@ -24,7 +24,7 @@ SHOWN_LINES = 200
 
 def deploy(env: EnvOption = "dev", yes: YesOption = False) -> None:
     """Show what would change in the account, ask, and deploy every stack."""
-    from mlops.changes import changed_parts, definition_changes
+    from mlops.changes import changed_parts, definition_changes, unsettled_parts
 
     output = Output()
     deployment = connect(env, output)
@@ -33,6 +33,8 @@ def deploy(env: EnvOption = "dev", yes: YesOption = False) -> None:
     if not ready:
         where = f"{target.account_id} {target.region}"
         output.note(f"{where} is not bootstrapped: {cdk.toolkit_stack} will be created first")
+    for part, status in unsettled_parts(deployment).items():
+        output.note(f"stack {deployment.stack(part)} is {status}: it is deployed again")
     if changed_parts(deployment, cdk):
         cdk.show(cdk.diff())
         _show_definition(output, definition_changes(deployment, cdk))

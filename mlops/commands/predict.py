@@ -31,7 +31,7 @@ def predict(
     output = Output(as_json)
     deployment = connect(env, output)
     name = endpoint or deployment.endpoint_name
-    predictions = invoke(deployment.target, name, asked)
+    predictions = invoke(deployment, name, asked)
     pairs = list(zip(asked, predictions, strict=True))
     if as_json:
         listed = [{"row": row, "prediction": prediction} for row, prediction in pairs]

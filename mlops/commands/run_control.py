@@ -10,6 +10,7 @@ import typer
 
 from mlops.commands.common import EnvOption, JsonOption, YesOption, connect
 from mlops.commands.runs import WHICH
+from mlops.project import command
 from mlops.render import Output
 
 if TYPE_CHECKING:
@@ -20,8 +21,7 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help=WHICH)]
 FollowOption = Annotated[bool, typer.Option("--follow", help="Follow the run until it ends.")]
 AFTER_THE_END = (
     "RunEnded stops its jobs, rejects the version that it registered, gives staging back to the "
-    "config that served before and sends one notification; `.venv/bin/mlops runs show {}` says "
-    "when that is done"
+    "config that served before and sends one notification; `{}` says when that is done"
 )
 
 
@@ -81,11 +81,11 @@ def stop(
     found = find_run(deployment, run)
     if not yes and found.stopped is None:
         typer.confirm(f"Stop run {found.name} on {found.dataset}?", abort=True, err=as_json)
-    ended = stop_run(deployment.target, found, reason)
+    ended = stop_run(deployment, found, reason)
     if as_json:
         output.document({**asdict(ended), "seconds": ended.seconds})
     output.note(f"run {ended.name} ended {ended.status}")
-    output.note(AFTER_THE_END.format(ended.short_name))
+    output.note(AFTER_THE_END.format(command(env, f"runs show {ended.short_name}")))
 
 
 def reproduce(
@@ -122,7 +122,7 @@ def _started(output: Output, deployment: Deployment, run: Run, follow: bool) -> 
         output.document(asdict(run))
     output.note(f"started execution {run.name} on {run.dataset}")
     if not follow:
-        output.note(f"see it: `.venv/bin/mlops runs follow {run.short_name}`")
+        output.note(f"see it: `{command(deployment.env, f'runs follow {run.short_name}')}`")
         return
     history = follow_run(deployment.target, run, output.console)
     ended = describe_run(deployment.target, run.execution_arn)
@@ -130,7 +130,7 @@ def _started(output: Output, deployment: Deployment, run: Run, follow: bool) -> 
         output.document(asdict(ended))
     for line in log_of_failure(deployment.target, history):
         output.note(f"  | {line}")
-    require_success(run, history)
+    require_success(deployment.env, run, history)
     if ended.outcome == "Duplicate":
         other = history.context.get("run", {}).get("duplicate_of") or "another execution"
         output.note(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlops.commands.common import EnvOption, JsonOption, connect
+from mlops.project import command
 from mlops.render import Output, clock, number
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def list_command(
             )
             for r in runs
         ],
-        empty="no runs yet; publish a data set to start one: `.venv/bin/mlops data publish FOLDER`",
+        empty="no runs yet; publish a data set to start one: "
+        f"`{command(env, 'data publish FOLDER')}`",
     )
 
 
@@ -79,7 +81,7 @@ def follow(run: RunArgument = None, env: EnvOption = "dev", as_json: JsonOption 
         ended = describe_run(deployment.target, found.execution_arn)
         log = log_of_failure(deployment.target, history)
         output.document(_document(ended, history, log))
-    require_success(found, history)
+    require_success(env, found, history)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlops.commands.common import EnvOption, JsonOption, connect
+from mlops.project import command
 from mlops.render import Output
 
 app = typer.Typer(no_args_is_help=True, help="The model's versions in the registry.")
@@ -32,5 +33,5 @@ def list_command(
     if as_json:
         output.document([asdict(version) for version in versions])
         return
-    empty = "no versions yet; a run registers one: see `.venv/bin/mlops runs list`"
+    empty = f"no versions yet; a run registers one: see `{command(env, 'runs list')}`"
     output.rows(*versions_table(versions), empty)

@@ -9,7 +9,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.constructs.python_function import PythonFunction
-from stacks.workflows.tasks import VARIANT
+from stacks.workflows.hosting import VARIANT
 
 PERIOD = Duration.minutes(5)
 WIDTH, HEIGHT = 8, 6

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -36,13 +34,11 @@ class DatasetTrigger(Construct):
         table: RunTable,
         state_machine: sfn.StateMachine,
         timetable: Timetable,
-        dead_letter_queue: sqs.IQueue,
         trigger: TriggerSettings,
     ) -> None:
         super().__init__(scope, construct_id)
         self._functions = functions
         self._storage = storage
-        self._dead_letter_queue = dead_letter_queue
         self.start_run = self._start_run(state_machine)
         self.dataset_sealer = self._dataset_sealer(table)
         self.functions = [self.start_run, self.dataset_sealer]
@@ -117,7 +113,7 @@ class DatasetTrigger(Construct):
                 "SCHEDULE_GROUP_NAME": timetable.group_name,
                 "SCHEDULE_ROLE_ARN": timetable.role.role_arn,
                 "SEALER_FUNCTION_ARN": self.dataset_sealer.function_arn,
-                "DEAD_LETTER_QUEUE_ARN": self._dead_letter_queue.queue_arn,
+                "DEAD_LETTER_QUEUE_ARN": self._functions.dead_letter_queue.queue_arn,
             },
             [
                 statements.allow(
@@ -147,7 +143,7 @@ class DatasetTrigger(Construct):
             description,
             {"BUCKET_NAME": self._storage.bucket.bucket_name, **environment},
             [*permissions, statements.use(self._storage.key)],
-            dead_letter_queue=self._dead_letter_queue,
+            takes_events=True,
             **limits,
         )
 
@@ -170,5 +166,5 @@ class DatasetTrigger(Construct):
                     "object": {"key": list(keys)},
                 },
             ),
-            targets=[targets.LambdaFunction(function, dead_letter_queue=self._dead_letter_queue)],
+            targets=[self._functions.target(function)],
         )

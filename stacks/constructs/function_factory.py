@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
@@ -19,6 +20,7 @@ class FunctionFactory:
     code: lambda_.Code
     metrics_namespace: str
     log_retention_days: int
+    dead_letter_queue: sqs.IQueue
 
     def function(
         self,
@@ -30,9 +32,9 @@ class FunctionFactory:
         *,
         timeout_seconds: int = 30,
         memory_mb: int = 512,
-        dead_letter_queue: sqs.IQueue | None = None,
+        takes_events: bool = False,
     ) -> PythonFunction:
-        """Make one; with a dead-letter queue, events that it fails on are kept there."""
+        """Make one; the events that one fails on which takes events become dead letters."""
         return PythonFunction(
             self.scope,
             construct_id,
@@ -45,5 +47,9 @@ class FunctionFactory:
             permissions=permissions,
             timeout_seconds=timeout_seconds,
             memory_mb=memory_mb,
-            dead_letter_queue=dead_letter_queue,
+            dead_letter_queue=self.dead_letter_queue if takes_events else None,
         )
+
+    def target(self, function: PythonFunction) -> targets.LambdaFunction:
+        """Return a Lambda as a rule's target: what cannot be delivered becomes a dead letter."""
+        return targets.LambdaFunction(function, dead_letter_queue=self.dead_letter_queue)

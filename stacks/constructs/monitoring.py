@@ -14,7 +14,7 @@ from constructs import Construct
 from stacks.constructs.dashboard import RunDashboard
 from stacks.constructs.organisation import PROJECT_TAG
 from stacks.constructs.python_function import PythonFunction
-from stacks.settings import MonitoringSettings
+from stacks.settings import MonitoringSettings, Settings
 
 PERIOD = Duration.minutes(5)
 NO_ACTION = "Notifies nobody: RunEnded has told of each of these runs, with its cause."
@@ -29,8 +29,8 @@ class Monitoring(Construct):
         Lambdas whose errors fail a run, or are retried: they are on the dashboard.
     endings
         Lambdas that nothing else watches over: their errors are alarms as well.
-    namespace
-        Name space of the Lambdas' own metrics, which is the project's name.
+    settings
+        The project's name is the name space of the Lambdas' own metrics.
     """
 
     def __init__(
@@ -43,11 +43,10 @@ class Monitoring(Construct):
         functions: Sequence[PythonFunction],
         endings: Sequence[PythonFunction],
         topic: sns.ITopic,
-        endpoint_name: str,
-        namespace: str,
-        monitoring: MonitoringSettings,
+        settings: Settings,
     ) -> None:
         super().__init__(scope, construct_id)
+        project, monitoring = settings.project, settings.monitoring
         self._topic = topic
         self._runs_failed(state_machine)
         self._run_too_long(state_machine, monitoring.run_duration_alarm_minutes)
@@ -60,11 +59,11 @@ class Monitoring(Construct):
             state_machine=state_machine,
             dead_letter_queue=dead_letter_queue,
             functions=[*functions, *endings],
-            endpoint_name=endpoint_name,
-            namespace=namespace,
+            endpoint_name=project.staging_endpoint_name,
+            namespace=project.name,
         )
         if monitoring.monthly_budget_usd > 0:
-            self._budget(monitoring, namespace)
+            self._budget(monitoring, project.name)
 
     @property
     def dashboard_name(self) -> str:

@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -19,7 +17,7 @@ from stacks.constructs.run_table import RunTable
 from stacks.constructs.timetable import Timetable
 from stacks.constructs.training_functions import VERSION_RECORDS, executions_arn
 from stacks.constructs.training_roles import PROCESSING_LOGS, TRAINING_LOGS
-from stacks.settings import EndpointSettings, ProjectSettings, TriggerSettings
+from stacks.settings import Settings, TriggerSettings
 from stacks.storage import StorageStack
 
 ENDED = ("FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED")
@@ -38,20 +36,17 @@ class RunEndings(Construct):
         table: RunTable,
         topic: sns.ITopic,
         state_machine: sfn.StateMachine,
-        dead_letter_queue: sqs.IQueue,
-        project: ProjectSettings,
-        endpoint: EndpointSettings,
-        notify_on_success: bool,
+        settings: Settings,
     ) -> None:
         super().__init__(scope, construct_id)
         self._functions = functions
         self._storage = storage
         self._table = table
         self._state_machine = state_machine
-        self._dead_letter_queue = dead_letter_queue
-        self._project = project
-        self._endpoint = endpoint
-        self.run_ended = self._run_ended(topic, notify_on_success)
+        self._project = settings.project
+        self._endpoint = settings.endpoint
+        self.run_ended = self._run_ended(topic, settings.notifications.on_success)
+        self.functions = [self.run_ended]
         self._rule(
             "StatusRule",
             "An execution ended",
@@ -64,14 +59,15 @@ class RunEndings(Construct):
             "The staging endpoint came to rest: what had to wait for it may go on",
             "aws.sagemaker",
             "SageMaker Endpoint State Change",
-            {"EndpointName": [project.staging_endpoint_name]},
+            {"EndpointName": [self._project.staging_endpoint_name]},
         )
 
     def reconcile(
         self, trigger: DatasetTrigger, timetable: Timetable, settings: TriggerSettings
-    ) -> PythonFunction:
+    ) -> None:
         """Look regularly for executions, uploads and endpoints that an event was lost for."""
         reconciler = self._reconciler(trigger, settings)
+        self.functions.append(reconciler)
         unit = "minute" if settings.reconcile_minutes == 1 else "minutes"
         timetable.add(
             "Reconcile",
@@ -80,7 +76,6 @@ class RunEndings(Construct):
             expression=f"rate({settings.reconcile_minutes} {unit})",
             payload={},
         )
-        return reconciler
 
     def _run_ended(self, topic: sns.ITopic, notify_on_success: bool) -> PythonFunction:
         return self._function(
@@ -219,7 +214,7 @@ class RunEndings(Construct):
             },
             [*permissions, statements.use(self._storage.key)],
             timeout_seconds=timeout_seconds,
-            dead_letter_queue=self._dead_letter_queue,
+            takes_events=True,
         )
 
     def _arn(self, resource: str, name: str = "") -> str:
@@ -242,7 +237,5 @@ class RunEndings(Construct):
             event_pattern=events.EventPattern(
                 source=[source], detail_type=[detail_type], detail=dict(detail)
             ),
-            targets=[
-                targets.LambdaFunction(self.run_ended, dead_letter_queue=self._dead_letter_queue)
-            ],
+            targets=[self._functions.target(self.run_ended)],
         )

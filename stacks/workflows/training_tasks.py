@@ -15,7 +15,7 @@ from stacks.settings import (
     QualitySettings,
     TrainingSettings,
 )
-from stacks.workflows import retries, tasks
+from stacks.workflows import hosting, jobs, retries, tasks
 
 EXECUTION_ARN: dict[str, Any] = {"execution_arn.$": "$$.Execution.Id"}
 NO_TAGS: dict[str, Any] = {}
@@ -109,7 +109,7 @@ class TrainingTasks:
     def _validate_dataset(
         self, roles: TrainingRoles, training: TrainingSettings
     ) -> sfn.CustomState:
-        return tasks.run_processing_job(
+        return jobs.run_processing_job(
             self._scope,
             "ValidateDataset",
             training.processing,
@@ -128,7 +128,7 @@ class TrainingTasks:
     def _train_model(
         self, roles: TrainingRoles, training: TrainingSettings, quality: QualitySettings
     ) -> sfn.CustomState:
-        return tasks.run_training_job(
+        return jobs.run_training_job(
             self._scope,
             "TrainModel",
             training,
@@ -140,7 +140,7 @@ class TrainingTasks:
         )
 
     def _evaluate_model(self, roles: TrainingRoles, training: TrainingSettings) -> sfn.CustomState:
-        return tasks.run_processing_job(
+        return jobs.run_processing_job(
             self._scope,
             "EvaluateModel",
             training.processing,
@@ -171,7 +171,7 @@ class TrainingTasks:
         )
 
     def _create_model(self, roles: TrainingRoles) -> sfn.CustomState:
-        return tasks.create_model(
+        return hosting.create_model(
             self._scope,
             "CreateModel",
             role_arn=roles.model.role_arn,
@@ -195,7 +195,7 @@ class TrainingTasks:
         )
 
     def _create_endpoint_config(self, endpoint: EndpointSettings) -> sfn.CustomState:
-        return tasks.create_endpoint_config(
+        return hosting.create_endpoint_config(
             self._scope,
             "CreateEndpointConfig",
             endpoint,
@@ -230,7 +230,7 @@ class TrainingTasks:
     def _deploy(
         self, state_id: str, action: str, tags: Mapping[str, Any] = NO_TAGS
     ) -> sfn.CustomState:
-        return tasks.deploy_endpoint(
+        return hosting.deploy_endpoint(
             self._scope,
             state_id,
             action=action,
