@@ -31,6 +31,7 @@ def build(app: App) -> None:
         lambdas=bundle_lambdas(ROOT / "lambdas", ROOT / ".cache" / "lambdas"),
         storage=storage,
         settings=settings,
+        environment=environment,
     )
 
 

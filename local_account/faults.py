@@ -9,8 +9,12 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from botocore.exceptions import UnknownServiceError
+from botocore.session import get_session
 
 from local_account.operations import Environ, operation_of, service_of
 from local_account.service import ServiceError
@@ -21,6 +25,15 @@ Answer = Callable[[Any], Iterable[bytes]]
 EFFECTS = ("error", "lost", "kill_before", "kill_after")
 _THROTTLED = {"s3": ("SlowDown", 503), "lambda": ("TooManyRequestsException", 429)}
 _BROKEN = {"s3": "InternalError", "lambda": "ServiceException"}
+_MANY = 1_000_000
+_TEXTS = ("service", "operation", "effect", "contains", "code", "message", "function")
+# the models whose requests are signed with a name, where that is not the model's own
+_SIGNED = {
+    "monitoring": ("cloudwatch",),
+    "sagemaker": ("sagemaker", "sagemaker-runtime"),
+    "servicequotas": ("service-quotas",),
+    "states": ("stepfunctions",),
+}
 
 
 @dataclass
@@ -40,6 +53,21 @@ class Fault:
     seen: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
+        """Refuse what could befall no request, or could not be told to its client."""
+        for name in _TEXTS:
+            if not isinstance(value := getattr(self, name), str):
+                raise ValueError(f"{name!r} is {value!r}, which is no text")
+        _require_number("skip", self.skip, range(_MANY))
+        if self.times is not None:
+            _require_number("times", self.times, range(1, _MANY))
+        if self.status != 0:
+            _require_number("status", self.status, range(400, 600))
+        if self.operation not in (operations := _operations(self.service)):
+            raise ValueError(
+                f"'operation' is {self.operation!r}, which is none of {self.service}"
+                if operations
+                else f"'service' is {self.service!r}, which no requests are signed with"
+            )
         if self.effect not in EFFECTS:
             raise ValueError(f"the effect {self.effect!r} is none of {', '.join(EFFECTS)}")
         if self.effect.startswith("kill") and not self.function:
@@ -60,6 +88,23 @@ class Fault:
             code, status = _THROTTLED.get(self.service, ("ThrottlingException", 400))
             status = 400 if self.code else status
         return ServiceError(self.code or code, self.message, self.status or status)
+
+
+def _require_number(name: str, value: object, limits: range) -> None:
+    if type(value) is not int or value not in limits:  # a truth value is an integer to Python
+        raise ValueError(f"{name!r} is {value!r}, expected {limits[0]} to {limits[-1]}")
+
+
+@lru_cache
+def _operations(service: str) -> frozenset[str]:
+    """Return the operations of the requests that are signed with a name; of no service: none."""
+    session = get_session()
+    try:
+        models = [session.get_service_model(name) for name in _SIGNED.get(service, (service,))]
+    except UnknownServiceError:
+        return frozenset()
+    signed = (model for model in models if model.signing_name == service)
+    return frozenset(name for model in signed for name in model.operation_names)
 
 
 class Faults:

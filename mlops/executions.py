@@ -61,11 +61,11 @@ def _problem(name: str, separator: str, value: str) -> str:
         )
     if not value.isprintable() or not value.strip():
         return "expected a value of printable characters"
-    if _is_not_finite(value):
-        # an empty figure of a calculation; a training would fail of it, and so would its retry
-        return f"the value is {value.strip()}; expected a finite number or a word"
     if len(value) > _MAX_VALUE_CHARACTERS:
         return f"the value has {len(value)} characters; expected at most {_MAX_VALUE_CHARACTERS}"
+    if _is_not_finite(value):
+        # a training would fail of it, and so would every retry, which repeats the input
+        return f"the value is {value.strip()[:80]}; expected a finite number or a word"
     return ""
 
 

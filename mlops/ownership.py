@@ -45,17 +45,20 @@ class Owner:
         return model is not None and self._is_own(model)
 
     def has_config(self, name: str) -> bool:
-        """Tell whether an endpoint configuration serves the deployment's models alone."""
+        """Tell whether an endpoint configuration serves the deployment's models alone.
+
+        Of a model that is gone only the tag of the configuration tells whose it was.
+        """
         sagemaker = self.deployment.target.sagemaker
         config = _described(lambda: sagemaker.describe_endpoint_config(EndpointConfigName=name))
         if config is None:
             return False
-        names = {each.get("ModelName", "") for each in config["ProductionVariants"]}
-        models = [self._model(each) for each in names]
+        variants = config["ProductionVariants"]
+        models = [self._model(each["ModelName"]) for each in variants if "ModelName" in each]
         known = [model for model in models if model is not None]
         if not all(map(self._is_own, known)):
             return False
-        return len(known) == len(models) or self._is_tagged(config["EndpointConfigArn"])
+        return len(known) == len(variants) or self._is_tagged(config["EndpointConfigArn"])
 
     def _model(self, name: str) -> Any:
         sagemaker = self.deployment.target.sagemaker

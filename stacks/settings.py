@@ -225,7 +225,7 @@ class EndpointSettings(Section):
     timeout_seconds: Annotated[int, Field(ge=60, le=14_400)]
     startup_timeout_seconds: Annotated[int, Field(ge=60, le=3600)]
     lock_timeout_seconds: Annotated[int, Field(ge=60, le=43_200)]
-    kept_configs: Annotated[int, Field(ge=1, le=20)]
+    kept_configs: Annotated[int, Field(ge=2, le=20)]
     time_to_live_hours: Annotated[Finite, Field(ge=0, le=8760)]
 
 

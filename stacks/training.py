@@ -36,6 +36,7 @@ class TrainingStack(Stack):
         lambdas: lambda_.Code,
         storage: StorageStack,
         settings: Settings,
+        environment: str,
     ) -> None:
         super().__init__(scope, construct_id, description="Trains, registers, stages, tests")
         project = settings.project
@@ -44,7 +45,7 @@ class TrainingStack(Stack):
         runs = RunTopic(self, "Runs", key=storage.key, notifications=settings.notifications)
         timetable = Timetable(self, "Timetable", dead_letter_queue=queue, key=storage.key)
         factory = FunctionFactory(
-            self, lambdas, project.name, settings.training.log_retention_days, queue
+            self, lambdas, project.name, settings.training.log_retention_days, queue, environment
         )
         functions = TrainingFunctions(
             factory, storage=storage, table=table, project=project, endpoint=settings.endpoint

@@ -30,6 +30,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         execution_arn=request.execution_arn,
         log_groups=environment.log_groups,
         endpoint_name=environment.endpoint_name,
+        environment_name=environment.environment_name,
         model_package_arn=registered.model_package_arn if registered else None,
     )
     logger.error("Run failed", state=state_id, error_name=failure.error, cause=failure.cause)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from explain_failure.models import CaughtError, Document, Failure, Job
+from shared.commands import DEFAULT_ENVIRONMENT, mlops
 from shared.errors import NOT_WORTH_A_RETRY
 
 ERROR_LENGTH = 256
@@ -32,7 +33,7 @@ JOB_ERROR_OF = {
 # How the model code's error line begins if the data, not the code or the platform, is to blame.
 BLAMES_DATA = ("DataError: ", "JobInputError: ")
 ADVICE_FOR = {
-    "DatasetInvalid": "Mend the data and publish it again: .venv/bin/mlops data publish FOLDER.",
+    "DatasetInvalid": "Mend the data and publish it again.",
     "SageMaker.ResourceLimitExceededException": "Ask AWS for a higher quota, or choose another "
     "instance type in the settings.",
     "SageMaker.ResourceInUseException": "A resource of this name exists: an earlier request may "
@@ -51,6 +52,7 @@ def explain(
     execution_arn: str,
     log_groups: Mapping[str, str],
     endpoint_name: str,
+    environment_name: str = DEFAULT_ENVIRONMENT,
     model_package_arn: str | None = None,
 ) -> Failure:
     """Name the error and say in one line what happened, where, and what to do."""
@@ -74,14 +76,15 @@ def explain(
         if model_package_arn
         else ""
     )
-    again = "" if error in NOT_WORTH_A_RETRY else _retry(execution_arn)
+    again = "" if error in NOT_WORTH_A_RETRY else _retry(execution_arn, environment_name)
     cause = f"{state_id}: {found}. {look} {registered} {again} Execution {execution_arn}."
     return Failure(error=error[:ERROR_LENGTH], cause=_one_line(cause))
 
 
-def _retry(execution_arn: str) -> str:
+def _retry(execution_arn: str, environment_name: str) -> str:
     """A new attempt, which takes new names; what this one made is removed."""
-    return f"To try again: .venv/bin/mlops runs retry {execution_arn.rpartition(':')[2]}."
+    words = f"runs retry {execution_arn.rpartition(':')[2]}"
+    return f"To try again: {mlops(words, environment_name)}."
 
 
 def _json_object(cause: str) -> Document:

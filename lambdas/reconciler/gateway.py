@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from reconciler.models import Endpoint, ListedExecution, StoredManifest, StoredObject
+from reconciler.models import (
+    Endpoint,
+    Execution,
+    ListedExecution,
+    StoredManifest,
+    StoredObject,
+)
 from shared import aws
 from shared.datasets import is_version, manifest_key
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.literals import ExecutionStatusType
+    from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
 
 RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 ENDED: "tuple[ExecutionStatusType, ...]" = ("FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED")
@@ -20,9 +27,9 @@ LISTED_EXECUTIONS = 1000
 
 
 def ended_executions(
-    state_machine_arn: str, *, started_after: datetime
+    state_machine_arn: str, *, stopped_after: datetime
 ) -> Iterator[ListedExecution]:
-    """Executions that have ended, newest first within each status."""
+    """Executions that have ended, the one that ended last first within each status."""
     for status in ENDED:
         pages = (
             aws.step_functions()
@@ -34,24 +41,29 @@ def ended_executions(
             )
         )
         for page in pages:
-            for listed in page["executions"]:
-                yield ListedExecution(
-                    arn=listed["executionArn"],
-                    stopped=listed.get("stopDate", listed["startDate"]),
-                    redrives=listed.get("redriveCount", 0),
-                )
-            if page["executions"] and page["executions"][-1]["startDate"] < started_after:
+            listed = [_listed(each) for each in page["executions"]]
+            yield from listed
+            if listed and listed[-1].stopped < stopped_after:
                 break
 
 
-def execution_status(arn: str) -> str | None:
-    """Return an execution's status, or None where there is no such execution."""
+def _listed(listed: "ExecutionListItemTypeDef") -> ListedExecution:
+    return ListedExecution(
+        arn=listed["executionArn"],
+        stopped=listed.get("stopDate", listed["startDate"]),
+        redrives=listed.get("redriveCount", 0),
+    )
+
+
+def execution(arn: str) -> Execution | None:
+    """Return an execution as it is now, or None where there is none."""
     try:
-        return aws.step_functions().describe_execution(executionArn=arn)["status"]
+        described = aws.step_functions().describe_execution(executionArn=arn)
     except ClientError as error:
         if aws.error_code(error) == "ExecutionDoesNotExist":
             return None
         raise
+    return Execution(described["status"], described.get("stopDate"))
 
 
 def dataset_objects(bucket: str) -> Iterator[StoredObject]:

@@ -35,6 +35,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     finally:
         found = sweep.found.model_dump()
         logger.info("Swept", found=found)
+        for arn in sweep.given_up:
+            logger.error("Staging freed of an execution that cannot be ended", execution_arn=arn)
         for name, count in found.items():
             metrics.add_metric(name=METRIC_OF[name], unit=MetricUnit.Count, value=count)
     return found

@@ -11,8 +11,6 @@ from reconciler.models import DatasetVersion, Endpoint, ListedExecution, StoredO
 from shared.datasets import MANIFEST_NAME, SPLITS, is_version
 
 DAY = timedelta(hours=24)
-# Executions are listed by their start: one that ended today started within this time.
-LONGEST_RUN = timedelta(days=7)
 EXECUTION_GRACE = timedelta(seconds=60)
 UPLOAD_GRACE = timedelta(seconds=120)
 # So long a Lambda that died may have held staging.
@@ -22,6 +20,11 @@ EXPIRY_HOLDS_SECONDS = 300
 def has_ended_lately(execution: ListedExecution, now: datetime) -> bool:
     """Whether an execution's end is old enough to be looked after, and not too old."""
     return EXECUTION_GRACE < now - execution.stopped <= DAY
+
+
+def is_given_up(stopped: datetime | None, now: datetime) -> bool:
+    """Whether the end of what holds staging was tried for so long that nobody may wait for it."""
+    return stopped is not None and now - stopped > DAY
 
 
 def dataset_versions(objects: Iterable[StoredObject]) -> list[DatasetVersion]:

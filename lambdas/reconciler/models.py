@@ -20,6 +20,13 @@ class ListedExecution(NamedTuple):
     redrives: int
 
 
+class Execution(NamedTuple):
+    """An execution as it is now; `stopped` is None while it runs."""
+
+    status: str
+    stopped: datetime | None
+
+
 class StoredObject(NamedTuple):
     """An object of the bucket."""
 

@@ -32,7 +32,9 @@ class Sweep:
         self._table = environment.run_table_name
         self._now = now
         self._problems: list[str] = []
+        self._handed: set[str] = set()
         self.found = Found()
+        self.given_up: list[str] = []
 
     def run(self) -> None:
         """Look at executions, uploads and the endpoint.
@@ -44,8 +46,9 @@ class Sweep:
         """
         self._attempt("Executions", self.end_executions)
         self._attempt("Staging's holder", self.end_lock_holder)
-        self._attempt("Uploads", self.start_uploads)
+        # The listing of a large bucket takes long, an endpoint past its time costs money.
         self._attempt("Staging endpoint", self.expire_endpoint)
+        self._attempt("Uploads", self.start_uploads)
         if self._problems:
             raise ReconcilingIncomplete(
                 f"{'; '.join(self._problems)}. The rest was looked at; correct what is refused."
@@ -59,10 +62,8 @@ class Sweep:
 
     def end_executions(self) -> None:
         """Bring executions to their end that ended without RunEnded, or were not completed."""
-        environment, handed = self._environment, 0
-        started_after = self._now - logic.DAY - logic.LONGEST_RUN
         for execution in gateway.ended_executions(
-            environment.state_machine_arn, started_after=started_after
+            self._environment.state_machine_arn, stopped_after=self._now - logic.DAY
         ):
             if not logic.has_ended_lately(execution, self._now):
                 continue
@@ -70,30 +71,41 @@ class Sweep:
             is_this_end = end.begun and end.redrives >= execution.redrives
             if is_this_end and end.completed:
                 continue
-            if handed == HANDED_AT_MOST:
+            if len(self._handed) == HANDED_AT_MOST:
                 self.found.skipped += 1
                 continue
             self._end(execution.arn)
-            handed += 1
             if is_this_end:
                 self.found.repeated_executions += 1
             else:
                 self.found.lost_executions += 1
 
     def end_lock_holder(self) -> None:
-        """Free staging of an execution that ended, however long ago, and of a dead Lambda."""
+        """Free staging of an execution that has ended, and of a dead Lambda."""
         lock = records.lock(self._table)
         if lock is None:
             return
         if EXECUTION in lock.holder:
-            if gateway.execution_status(lock.holder) not in gateway.RUNNING:
-                self._end(lock.holder)
+            self._end_holder(lock.holder)
         elif self._now.timestamp() - lock.since >= logic.EXPIRY_HOLDS_SECONDS:
             records.release_lock(self._table, lock.holder)
 
+    def _end_holder(self, arn: str) -> None:
+        """Hand over its end, or give it up: what fails for a day fills the dead-letter queue."""
+        execution = gateway.execution(arn)
+        if execution and execution.status in gateway.RUNNING:
+            return
+        if execution and logic.is_given_up(execution.stopped, self._now):
+            records.release_lock(self._table, arn)
+            self.given_up.append(arn)
+        else:
+            self._end(arn)
+
     def _end(self, execution_arn: str) -> None:
-        function_arn = self._environment.run_ended_function_arn
-        gateway.invoke(function_arn, {"execution_arn": execution_arn})
+        if execution_arn not in self._handed:
+            function_arn = self._environment.run_ended_function_arn
+            gateway.invoke(function_arn, {"execution_arn": execution_arn})
+            self._handed.add(execution_arn)
 
     def start_uploads(self) -> None:
         """Start runs of manifests that started none, and seal files that nobody sealed."""
@@ -113,7 +125,8 @@ class Sweep:
         quiet_seconds = environment.quiet_period_seconds
         for version in versions:
             if logic.is_unsealed(version, self._now, quiet_seconds=quiet_seconds):
-                yield environment.dataset_sealer_function_arn, {"dataset": version.name}
+                asked = {"dataset": version.name, "quiet_seconds": quiet_seconds}
+                yield environment.dataset_sealer_function_arn, asked
             elif logic.may_have_lost_its_run(version, self._now):
                 request = self._lost_manifest(version)
                 if request:
@@ -127,7 +140,7 @@ class Sweep:
             return None
         name = execution_name(environment.bucket_name, key, stored.version_id, etag=stored.etag)
         arn = logic.execution_arn(environment.state_machine_arn, name)
-        if gateway.execution_status(arn) is not None:
+        if gateway.execution(arn) is not None:
             return None
         return {"manifest_key": key, "version_id": stored.version_id, "etag": stored.etag}
 

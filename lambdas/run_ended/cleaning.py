@@ -4,14 +4,18 @@ Whatever is deleted bears exactly the run's name, or a run's name of this projec
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from run_ended.models import Config, Context, Endpoint, RunFields
+from run_ended.models import Config, Context, Endpoint, Execution, Model
 
 CHANGING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 # What an endpoint is to be changed in: it serves, and a failed rollback still serves somehow.
 SERVING = frozenset({"InService", "UpdateRollbackFailed"})
+DEPLOYING = frozenset({"CreateEndpoint", "UpdateEndpoint"})
+CUT_SHORT = frozenset({"ABORTED", "TIMED_OUT"})
+# As long as a request of a state that was cut short may go on, and as a description may lag.
+SETTLING_SECONDS = 60
 REPAIRS = 5
 DESCRIPTION_LENGTH = 1024
 REJECTED, APPROVED = "Rejected", "Approved"
@@ -27,20 +31,36 @@ class Repair(NamedTuple):
 NOTHING = Repair("nothing")
 
 
-def repair(context: Context, endpoint: Endpoint | None, *, holds_lock: bool) -> Repair:
+def was_cut_short(execution: Execution, *, now: int) -> bool:
+    """Whether what the execution's last state asked for may still come to be."""
+    return execution.status in CUT_SHORT and execution.seconds_since(now) < SETTLING_SECONDS
+
+
+def awaits_deployment(execution: Execution, context: Context, *, now: int) -> bool:
+    """Whether the run may have asked for a deployment of which no description tells yet."""
+    if execution.seconds_since(now) >= SETTLING_SECONDS:
+        return False
+    if context.state in DEPLOYING:
+        return execution.status in CUT_SHORT
+    return context.deployed and execution.error != "EndpointRolledBack"
+
+
+def repair(
+    context: Context, endpoint: Endpoint | None, *, holds_lock: bool, awaits_deployment: bool
+) -> Repair:
     """Decide how staging gets back to what it was before a run that did not succeed.
 
     Only what FindEndpoint had looked at can have been changed, and only the execution that
     holds staging may change it again.
     """
     run, before = context.run, context.endpoint
-    if run is None or before is None or endpoint is None:
+    if not holds_lock or run is None or before is None:
         return NOTHING
-    if endpoint.status in CHANGING:
+    if endpoint and endpoint.status in CHANGING:
         return Repair("wait")
+    if endpoint is None or endpoint.config not in (run.name, ""):
+        return Repair("wait") if awaits_deployment else NOTHING
     former = before.former_config if before.former_config != run.name else None
-    if not holds_lock or endpoint.config not in (run.name, ""):
-        return NOTHING
     if endpoint.status == "Failed" and former is None:
         return Repair("delete")
     if endpoint.status in SERVING:
@@ -58,42 +78,29 @@ def rejection(error: str, cause: str) -> str:
     return " ".join(f"{error}: {cause}".split())[:DESCRIPTION_LENGTH]
 
 
-def config_may_go(run: RunFields, in_use: Collection[str]) -> bool:
-    """Whether no endpoint of the account serves, or is about to serve, the run's config."""
-    return run.name not in in_use
+def model_may_go(name: str, configs: Sequence[Config], going: Collection[str] = ()) -> bool:
+    """Whether no endpoint config but its own, and others that go as well, has a model."""
+    return not any(name in config.models for config in configs if config.name not in (name, *going))
 
 
-def model_may_go(run: RunFields, configs: Sequence[Config]) -> bool:
-    """Whether no endpoint config but the run's own, which goes as well, has the run's model."""
-    return not any(run.name in config.models for config in configs if config.name != run.name)
-
-
-class Surplus(NamedTuple):
-    """Endpoint configs of earlier runs that may go, and their models that may go before them."""
-
-    configs: tuple[str, ...]
-    models: tuple[str, ...]
-
-
-def surplus(
-    configs: Sequence[Config],
-    in_use: Collection[str],
-    *,
-    project: str,
-    run_name: str,
-    kept: int,
-) -> Surplus:
-    """Choose what is older than the newest `kept` configs of the project's runs.
-
-    What an endpoint uses stays whatever its age, and so does the run's own.
-    """
+def of_runs(configs: Iterable[Config], project: str) -> list[Config]:
+    """Return the configs that are named, and made, as a run of the project does it."""
     pattern = re.compile(rf"{re.escape(project)}-.+-[0-9a-f]{{10}}-\d+")
-    of_runs = sorted(
-        (config for config in configs if pattern.fullmatch(config.name)),
-        key=lambda config: config.created,
-        reverse=True,
-    )
-    stay = {config.name for config in of_runs[:kept]} | {run_name, *in_use}
-    going = tuple(config.name for config in of_runs if config.name not in stay)
-    needed = {model for config in configs if config.name not in going for model in config.models}
-    return Surplus(going, tuple(name for name in going if name not in needed))
+    return [each for each in configs if pattern.fullmatch(each.name) and each.models == {each.name}]
+
+
+def is_ours(model: Model | None, bucket: str) -> bool:
+    """Whether a run of this deployment made a model: names of projects may begin alike.
+
+    No model is what is left of a run whose model was deleted already, and serves nothing.
+    """
+    return model is None or model.data_url.startswith(f"s3://{bucket}/runs/")
+
+
+def surplus(configs: Iterable[Config], *, run_name: str, kept: int) -> list[Config]:
+    """Choose what is older than the newest `kept` configs of runs, the run's own excepted.
+
+    Staging is free meanwhile, so that the newest may be on trial: the one before it stays.
+    """
+    newest_first = sorted(configs, key=lambda config: config.created, reverse=True)
+    return [each for each in newest_first[max(kept, 2) :] if each.name != run_name]

@@ -11,17 +11,35 @@ from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from run_ended import gateway, versions
-from run_ended.context import WITHOUT_HISTORY, jobs_of, read_context
-from run_ended.models import Context, Ended, Execution, Outcome, RunEndedRequest, Staging, Version
+from run_ended import cleaning, gateway, versions
+from run_ended.context import (
+    REGISTERING,
+    WITHOUT_HISTORY,
+    job_of_state,
+    jobs_of,
+    read_context,
+)
+from run_ended.models import (
+    Context,
+    Ended,
+    Execution,
+    Job,
+    Outcome,
+    RunEndedRequest,
+    RunFields,
+    Staging,
+)
 from run_ended.staging import StagingArea, remove_run, remove_surplus
 from run_ended.telling import tell
 from shared import records
 from shared.environment import RunEndedEnvironment
-from shared.errors import CleaningIncomplete
+from shared.errors import CleaningIncomplete, ServiceUnavailable
+from shared.outages import named_outages
 
 Result = TypeVar("Result")
 EXECUTION = ":execution:"
+# Less than Lambda takes for all its tries: the last one tells what it knows.
+OUTAGE_SECONDS = 120
 UNKNOWN_STAGING = Staging(pending=True, said="what it serves could not be found out.")
 
 
@@ -33,12 +51,12 @@ def end_what_ended(
     Raises
     ------
     CleaningIncomplete
-        If AWS refused some step; the others are done.
+        If AWS refused some step, and the others are done; or if it knows too little so far.
     """
     arn = request.ended_arn or _holder(environment.run_table_name)
     if arn is None:
         return Outcome("Unknown", "")
-    return Ending(environment, claimant, now).end(arn)
+    return Ending(environment, claimant, now).end(arn, request)
 
 
 def _holder(table: str) -> str | None:
@@ -65,12 +83,17 @@ class Ending:
         self._staging = StagingArea(self._table, environment.endpoint_name)
         self._problems: list[str] = []
 
-    def end(self, arn: str) -> Outcome:
+    def end(self, arn: str, request: RunEndedRequest) -> Outcome:
         """Do what is left to do, if the execution has ended."""
         execution = gateway.execution(arn)
         if execution is None:
             records.release_lock(self._table, arn)
             return Outcome("Unknown", arn)
+        if request.outdates(execution):
+            raise CleaningIncomplete(
+                f"Execution {arn}: its event says that it has ended, DescribeExecution that it is "
+                f"{execution.status} so far. It is tried again; nothing is to be done."
+            )
         if execution.status in gateway.RUNNING:
             return Outcome("Running", arn)
         records.begin_end(self._table, arn, redrives=execution.redrives, now=self._now)
@@ -84,43 +107,51 @@ class Ending:
         told = self._attempt("Sending the notification", lambda: self._tell(ended), None)
         if not ended.staging.pending:
             records.release_lock(self._table, execution.arn)
+        if execution.succeeded and ended.context.run:
+            self._attempt(
+                "Deleting what earlier runs left",
+                partial(self._remove_surplus, ended.context.run),
+                None,
+            )
         if self._problems:
             raise CleaningIncomplete(
                 f"Execution {execution.arn}: {'; '.join(self._problems)}. It is tried again; "
                 "correct what is refused."
             )
-        late = ended.version is None and versions.may_come_late(
-            execution, ended.context, now=self._now
-        )
-        if ended.staging.pending or told is None or late:
+        if ended.staging.pending or told is None or ended.may_come_late:
             return Outcome("Pending", execution.arn, bool(told))
         records.complete_end(self._table, execution.arn, now=self._now)
-        return Outcome("Completed", execution.arn, told)
+        given_up = ended.staging.said if ended.staging.given_up else ""
+        return Outcome("Completed", execution.arn, told, given_up)
 
     def _attempt(self, what: str, step: Callable[[], Result], otherwise: Result) -> Result:
         try:
             return step()
-        except (ClientError, BotoCoreError, CleaningIncomplete) as error:
+        except (ClientError, BotoCoreError, ServiceUnavailable) as error:
             self._problems.append(f"{what}: {' '.join(str(error).split())}")
             return otherwise
 
     def _clean(self, execution: Execution) -> Ended:
         context = self._attempt(
-            "Reading the history",
-            lambda: read_context(gateway.newest_events(execution.arn)),
-            WITHOUT_HISTORY,
+            "Reading the history", partial(self._read_context, execution), WITHOUT_HISTORY
         )
-        if self._problems and not execution.succeeded:
-            version, staging = None, UNKNOWN_STAGING
-        elif execution.succeeded:
-            version, staging = self._after_success(execution, context)
-        else:
-            version, staging = self._after_failure(execution, context)
-        return Ended(execution, context, version, staging, tuple(self._problems), ())
+        if execution.succeeded:
+            return self._after_success(execution, context)
+        if self._problems:
+            return Ended(execution, context, None, UNKNOWN_STAGING, tuple(self._problems), ())
+        return self._after_failure(execution, context)
 
-    def _after_success(
-        self, execution: Execution, context: Context
-    ) -> tuple[Version | None, Staging]:
+    def _read_context(self, execution: Execution) -> Context:
+        """Read the history; what is only throttled is waited for, before anybody is told less."""
+        try:
+            with named_outages():
+                return read_context(gateway.newest_events(execution.arn))
+        except ServiceUnavailable as error:
+            if execution.seconds_since(self._now) < OUTAGE_SECONDS:
+                raise CleaningIncomplete(f"Execution {execution.arn}: {error}") from error
+            raise
+
+    def _after_success(self, execution: Execution, context: Context) -> Ended:
         version = self._attempt(
             "Reading the model version",
             lambda: versions.find(execution, context, self._environment),
@@ -128,22 +159,21 @@ class Ending:
         )
         unknown = UNKNOWN_STAGING._replace(pending=False)
         staging = self._attempt("Looking at staging", self._staging.look, unknown)
-        run, environment = context.run, self._environment
-        if run and run.status == "New":
-            project, kept = environment.project_name, environment.kept_configs
-            self._attempt(
-                "Deleting what earlier runs left",
-                lambda: remove_surplus(run, project=project, kept=kept),
-                None,
-            )
-        return version, staging
+        return Ended(execution, context, version, staging, tuple(self._problems), ())
 
-    def _after_failure(
-        self, execution: Execution, context: Context
-    ) -> tuple[Version | None, Staging]:
+    def _remove_surplus(self, run: RunFields) -> None:
+        """Delete last: it may take long, and neither people nor the next run wait for it."""
+        environment = self._environment
+        remove_surplus(
+            run,
+            project=environment.project_name,
+            bucket=environment.bucket_name,
+            kept=environment.kept_configs,
+        )
+
+    def _after_failure(self, execution: Execution, context: Context) -> Ended:
         run = context.run
-        for job in jobs_of(run) if run else ():
-            self._attempt(f"Stopping job {job.name}", partial(gateway.stop, job), False)
+        absent = [job for job in jobs_of(run) if not self._stop(job)] if run else []
         version = self._attempt(
             "Rejecting the model version",
             lambda: versions.reject(execution, context, self._environment),
@@ -151,14 +181,19 @@ class Ending:
         )
         staging = self._attempt(
             "Restoring staging",
-            lambda: self._staging.settle(context, execution.arn),
+            lambda: self._staging.settle(execution, context, now=self._now),
             UNKNOWN_STAGING,
         )
         if run and not staging.pending:
             self._attempt(
                 f"Deleting endpoint config and model {run.name}", lambda: remove_run(run), None
             )
-        return version, staging
+        lacks = job_of_state(context) in absent or (context.state == REGISTERING and not version)
+        late = lacks and cleaning.was_cut_short(execution, now=self._now)
+        return Ended(execution, context, version, staging, tuple(self._problems), (), late)
+
+    def _stop(self, job: Job) -> bool:
+        return self._attempt(f"Stopping job {job.name}", partial(gateway.stop, job), True)
 
     def _tell(self, ended: Ended) -> bool | None:
         return tell(ended, self._environment, claimant=self._claimant, now=self._now)

@@ -50,19 +50,15 @@ def newest_events(arn: str) -> Iterator[Mapping[str, Any]]:
 
 
 def stop(job: Job) -> bool:
-    """Stop a job that is in progress; False if there is none, or it ends by itself."""
+    """Stop a job if it is in progress; False if there is none of this name."""
     try:
-        if not _is_in_progress(job):
-            return False
-        if job.kind == "Training":
-            aws.sagemaker().stop_training_job(TrainingJobName=job.name)
-        else:
-            aws.sagemaker().stop_processing_job(ProcessingJobName=job.name)
+        in_progress = _is_in_progress(job)
     except ClientError as error:
-        # It ended in between, or was never started.
-        if aws.is_absent(error) or aws.error_code(error) == "ValidationException":
+        if aws.is_absent(error):
             return False
         raise
+    if in_progress:
+        _stop_in_progress(job)
     return True
 
 
@@ -72,6 +68,18 @@ def _is_in_progress(job: Job) -> bool:
         return described["TrainingJobStatus"] == "InProgress"
     processing = aws.sagemaker().describe_processing_job(ProcessingJobName=job.name)
     return processing["ProcessingJobStatus"] == "InProgress"
+
+
+def _stop_in_progress(job: Job) -> None:
+    try:
+        if job.kind == "Training":
+            aws.sagemaker().stop_training_job(TrainingJobName=job.name)
+        else:
+            aws.sagemaker().stop_processing_job(ProcessingJobName=job.name)
+    except ClientError as error:
+        # It ended in between.
+        if not aws.is_absent(error) and aws.error_code(error) != "ValidationException":
+            raise
 
 
 def recorded_version(bucket: str, run_key: str) -> str | None:

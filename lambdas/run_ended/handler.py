@@ -30,6 +30,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     logger.info(said, outcome=outcome._asdict())
     if metric := METRIC_OF.get(outcome.status):
         metrics.add_metric(name=metric, unit=MetricUnit.Count, value=1)
+    if outcome.given_up:
+        logger.error("Staging given up", found=outcome.given_up)
+        metrics.add_metric(name="StagingGivenUp", unit=MetricUnit.Count, value=1)
     if outcome.notified:
         metrics.add_metric(name="NotificationsSent", unit=MetricUnit.Count, value=1)
     return outcome._asdict()

@@ -1,19 +1,23 @@
 """What RunEnded asks of SageMaker's endpoints, endpoint configs and models."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from run_ended.models import Config, Endpoint
+from run_ended.models import Config, Endpoint, Model
 from shared import aws
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import (
         DescribeEndpointConfigOutputTypeDef,
         DescribeEndpointOutputTypeDef,
+        ListEndpointConfigsOutputTypeDef,
     )
+
+# The clock of a listing may be a little off the one that a resource was created by.
+CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 def endpoint(name: str) -> Endpoint | None:
@@ -54,10 +58,20 @@ def _unless_changing(request: Callable[[], object]) -> None:
             raise
 
 
-def configs_in_use() -> frozenset[str]:
-    """Endpoint configs that any endpoint of the account serves, or is changing to."""
+def configs_in_use(created_after: datetime) -> frozenset[str]:
+    """Endpoint configs that any endpoint of the account serves, or is changing to.
+
+    No listing tells which, and each endpoint that is described costs a request. Whichever name
+    an endpoint has, it must have changed after the config that it uses was created: those that
+    did not are not described.
+    """
     used: set[str] = set()
-    for page in aws.sagemaker().get_paginator("list_endpoints").paginate():
+    pages = (
+        aws.sagemaker()
+        .get_paginator("list_endpoints")
+        .paginate(LastModifiedTimeAfter=created_after - CLOCKS_DIFFER)
+    )
+    for page in pages:
         for listed in page["Endpoints"]:
             described = _describe_endpoint(listed["EndpointName"])
             if described:
@@ -67,24 +81,31 @@ def configs_in_use() -> frozenset[str]:
     return frozenset(used - {""})
 
 
-def configs(created_after: datetime | None = None) -> tuple[Config, ...]:
-    """Endpoint configs of the account, with the models of their variants."""
-    return tuple(_configs(created_after))
-
-
-def _configs(created_after: datetime | None) -> Iterator[Config]:
+def configs_named(part: str) -> tuple[Config, ...]:
+    """Endpoint configs whose names contain this, with the models of their variants."""
     paginator = aws.sagemaker().get_paginator("list_endpoint_configs")
-    # The listing's clock may be a little off the model's.
-    after = created_after and created_after - timedelta(minutes=1)
-    pages = paginator.paginate(CreationTimeAfter=after) if after else paginator.paginate()
+    return tuple(_described(paginator.paginate(NameContains=part)))
+
+
+def configs_since(created_after: datetime) -> tuple[Config, ...]:
+    """Endpoint configs of the account that may have a model of that time or later."""
+    paginator = aws.sagemaker().get_paginator("list_endpoint_configs")
+    return tuple(_described(paginator.paginate(CreationTimeAfter=created_after - CLOCKS_DIFFER)))
+
+
+def _described(pages: Iterable["ListEndpointConfigsOutputTypeDef"]) -> Iterator[Config]:
     for page in pages:
         for listed in page["EndpointConfigs"]:
-            described = _describe_config(listed["EndpointConfigName"])
-            if described:
-                yield _config(described)
+            found = config(listed["EndpointConfigName"])
+            if found:
+                yield found
 
 
-def _config(described: "DescribeEndpointConfigOutputTypeDef") -> Config:
+def config(name: str) -> Config | None:
+    """Return an endpoint config, or None where there is none of this name."""
+    described = _describe_config(name)
+    if described is None:
+        return None
     variants = [
         *described.get("ProductionVariants", ()),
         *described.get("ShadowProductionVariants", ()),
@@ -102,19 +123,16 @@ def _describe_config(name: str) -> "DescribeEndpointConfigOutputTypeDef | None":
         raise
 
 
-def config_exists(name: str) -> bool:
-    """Whether there is an endpoint config of this name."""
-    return _describe_config(name) is not None
-
-
-def model_created(name: str) -> datetime | None:
-    """When a model was created, or None where there is none."""
+def model(name: str) -> Model | None:
+    """Return a model, or None where there is none of this name."""
     try:
-        return aws.sagemaker().describe_model(ModelName=name)["CreationTime"]
+        described = aws.sagemaker().describe_model(ModelName=name)
     except ClientError as error:
         if aws.is_absent(error):
             return None
         raise
+    container = described.get("PrimaryContainer", {})
+    return Model(described["CreationTime"], container.get("ModelDataUrl", ""))
 
 
 def delete_config(name: str) -> None:

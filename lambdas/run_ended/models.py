@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from shared.commands import DEFAULT_ENVIRONMENT
 from shared.events import Request
 
 Document = dict[str, Any]
@@ -184,6 +185,7 @@ class Ended(NamedTuple):
     left: tuple[str, ...]
     log: tuple[str, ...]
     may_come_late: bool = False
+    environment_name: str = DEFAULT_ENVIRONMENT
 
 
 class Outcome(NamedTuple):

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 
 from run_ended.cleaning import APPROVED
 from run_ended.context import error_of, job_of_state
 from run_ended.models import Ended
+from shared.commands import mlops
 from shared.errors import AFTER_MENDING_DATA, NOT_WORTH_A_RETRY
 
 SUBJECT_LENGTH = 100
@@ -14,7 +16,6 @@ CAUSE_LENGTH = 4096
 TITLE_LENGTH = 250
 DESCRIPTION_LENGTH = 8000
 CHAT_CAUSE_LENGTH = 2048
-MLOPS = ".venv/bin/mlops"
 HINTS = {
     "States.DataLimitExceeded": "A state's input or output has more than 262,144 bytes: let the "
     "state pass an S3 URI instead.",
@@ -41,13 +42,14 @@ def messages(ended: Ended, project: str, *, title: str) -> dict[str, str]:
 def next_steps(ended: Ended) -> tuple[str, ...]:
     """Return what to type next, as it can be typed."""
     name, error = ended.execution.name, _error(ended)[0]
-    show, retry = f"{MLOPS} runs show {name}", f"{MLOPS} runs retry {name}"
+    command = partial(mlops, environment_name=ended.environment_name)
+    show, retry = command(f"runs show {name}"), command(f"runs retry {name}")
     if ended.execution.succeeded:
         return _approval(ended) or (show,)
     if error in AFTER_MENDING_DATA:
-        return (show, f"{MLOPS} data publish FOLDER")
+        return (show, command("data publish FOLDER"))
     if error == "ImageMissing":
-        return (f"{MLOPS} image push", retry)
+        return (command("image push"), retry)
     if error in NOT_WORTH_A_RETRY:
         return (show,)
     return (show, retry)

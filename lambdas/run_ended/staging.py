@@ -1,9 +1,8 @@
 """Staging after a run: put back what it served before, delete what nothing refers to."""
 
 from run_ended import cleaning, hosting
-from run_ended.models import Context, Endpoint, RunFields, Staging
+from run_ended.models import Context, Endpoint, Execution, RunFields, Staging
 from shared import records
-from shared.errors import CleaningIncomplete
 
 
 class StagingArea:
@@ -25,47 +24,48 @@ class StagingArea:
         """Say what staging serves."""
         return Staging(pending=False, said=self._describe(hosting.endpoint(self._name)))
 
-    def settle(self, context: Context, execution_arn: str) -> Staging:
-        """Undo what an unsuccessful execution did to the endpoint, one request at a time.
-
-        Raises
-        ------
-        CleaningIncomplete
-            If it was tried too often: what it served before does not come into service.
-        """
+    def settle(self, execution: Execution, context: Context, *, now: int) -> Staging:
+        """Undo what an unsuccessful execution did to the endpoint, one request at a time."""
         endpoint = hosting.endpoint(self._name)
         lock = records.lock(self._table)
-        holds_lock = lock is not None and lock.holder == execution_arn
-        repair = cleaning.repair(context, endpoint, holds_lock=holds_lock)
+        # What was undone once has been seen.
+        awaited = (
+            cleaning.awaits_deployment(execution, context, now=now)
+            and not records.end(self._table, execution.arn).repairs
+        )
+        repair = cleaning.repair(
+            context,
+            endpoint,
+            holds_lock=lock is not None and lock.holder == execution.arn,
+            awaits_deployment=awaited,
+        )
         said = self._describe(endpoint)
+        if repair.action == "nothing":
+            return Staging(False, said)
         if repair.action == "wait":
-            return Staging(True, f"{said} What this run changed is undone once that has ended.")
-        if repair.action == "restore":
-            return self._restore(repair.config, said, execution_arn)
-        if repair.action == "delete":
-            self._count(execution_arn, said)
-            hosting.delete_endpoint(self._name)
-            return Staging(True, f"{said} This run created it, so it is deleted.")
-        return Staging(False, said)
+            return Staging(True, f"{said} What this run asked of it is undone once it shows.")
+        return self._undo(repair, said, execution.arn)
 
-    def _restore(self, config: str, said: str, execution_arn: str) -> Staging:
-        if not hosting.config_exists(config):
+    def _undo(self, repair: cleaning.Repair, said: str, execution_arn: str) -> Staging:
+        if repair.action == "restore" and hosting.config(repair.config) is None:
             return Staging(
                 False,
                 f"ATTENTION: {said} This run's config stays in service, since endpoint config "
-                f"{config}, which served before, does not exist any more.",
+                f"{repair.config}, which served before, does not exist any more.",
             )
-        self._count(execution_arn, said)
-        hosting.update_endpoint(self._name, config)
-        return Staging(True, f"{said} It goes back to endpoint config {config}.")
-
-    def _count(self, execution_arn: str, said: str) -> None:
         if records.count_repair(self._table, execution_arn) > cleaning.REPAIRS:
-            raise CleaningIncomplete(
-                f"{said} {cleaning.REPAIRS} requests did not undo what this run changed. Look at "
-                f"log group /aws/sagemaker/Endpoints/{self._name}, and deploy another config or "
-                "delete the endpoint."
+            return Staging(
+                False,
+                f"ATTENTION: {said} {cleaning.REPAIRS} requests did not undo what this run "
+                f"changed. Look at log group /aws/sagemaker/Endpoints/{self._name}, and deploy "
+                "another config or delete the endpoint.",
+                given_up=True,
             )
+        if repair.action == "delete":
+            hosting.delete_endpoint(self._name)
+            return Staging(True, f"{said} This run created it, so it is deleted.")
+        hosting.update_endpoint(self._name, repair.config)
+        return Staging(True, f"{said} It goes back to endpoint config {repair.config}.")
 
     def _describe(self, endpoint: Endpoint | None) -> str:
         if endpoint is None:
@@ -75,28 +75,30 @@ class StagingArea:
 
 def remove_run(run: RunFields) -> None:
     """Delete the run's endpoint config and model, if they exist and nothing refers to them."""
-    if hosting.config_exists(run.name):
-        if not cleaning.config_may_go(run, hosting.configs_in_use()):
+    config = hosting.config(run.name)
+    if config:
+        if run.name in hosting.configs_in_use(config.created):
             return
         hosting.delete_config(run.name)
-    created = hosting.model_created(run.name)
-    if created and cleaning.model_may_go(run, hosting.configs(created)):
+    model = hosting.model(run.name)
+    if model and cleaning.model_may_go(run.name, hosting.configs_since(model.created)):
         hosting.delete_model(run.name)
 
 
-def remove_surplus(run: RunFields, *, project: str, kept: int) -> None:
+def remove_surplus(run: RunFields, *, project: str, bucket: str, kept: int) -> None:
     """Delete what is left of runs that are too old to go back to.
 
     A model goes before its config: who dies between the two still finds the config.
     """
-    surplus = cleaning.surplus(
-        hosting.configs(),
-        hosting.configs_in_use(),
-        project=project,
-        run_name=run.name,
-        kept=kept,
-    )
-    for name in surplus.models:
-        hosting.delete_model(name)
-    for name in surplus.configs:
+    named = cleaning.of_runs(hosting.configs_named(f"{project}-"), project)
+    ours = [each for each in named if cleaning.is_ours(hosting.model(each.name), bucket)]
+    old = cleaning.surplus(ours, run_name=run.name, kept=kept)
+    if not old:
+        return
+    oldest = min(each.created for each in old)
+    in_use, configs = hosting.configs_in_use(oldest), hosting.configs_since(oldest)
+    going = [each.name for each in old if each.name not in in_use]
+    for name in going:
+        if cleaning.model_may_go(name, configs, going):
+            hosting.delete_model(name)
         hosting.delete_config(name)

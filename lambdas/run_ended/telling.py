@@ -35,7 +35,10 @@ def tell(ended: Ended, environment: RunEndedEnvironment, *, claimant: str, now: 
     if not _claim(table, execution.arn, former, claimant, now):
         return None
     title = notification.subject(ended, environment.project_name, repeated=former.notified)
-    ended = ended._replace(log=gateway.last_log_lines(job_of_state(ended.context)))
+    ended = ended._replace(
+        log=gateway.last_log_lines(job_of_state(ended.context)),
+        environment_name=environment.environment_name,
+    )
     text = notification.messages(ended, environment.project_name, title=title)
     gateway.publish(environment.topic_arn, title, text)
     records.confirm_notification(table, execution.arn, now=now)
@@ -44,8 +47,7 @@ def tell(ended: Ended, environment: RunEndedEnvironment, *, claimant: str, now: 
 
 def is_worth_telling(execution: Execution, context: Context, on_success: bool) -> bool:
     """Whether anybody waits to hear of this end: a duplicate has come to nothing."""
-    is_new = context.run is not None and context.run.status == "New"
-    return not execution.succeeded or (is_new and on_success)
+    return not execution.succeeded or (context.run is not None and on_success)
 
 
 def _claim(table: str, arn: str, former: records.End, claimant: str, now: int) -> bool:

@@ -7,9 +7,6 @@ from run_ended.context import REGISTERING, error_of
 from run_ended.models import Context, Execution, Version
 from shared.environment import RunEndedEnvironment
 
-# As long as a Lambda of the state machine may go on after its execution was ended.
-REGISTERING_SECONDS = 60
-
 
 def find(
     execution: Execution, context: Context, environment: RunEndedEnvironment
@@ -42,11 +39,3 @@ def reject(
         gateway.reject(version.arn, cleaning.rejection(*error_of(execution, context)))
         return version._replace(status=cleaning.REJECTED)
     return version
-
-
-def may_come_late(execution: Execution, context: Context, *, now: int) -> bool:
-    """Whether the Lambda of a state that was cut short may still register a version."""
-    if context.state != REGISTERING or execution.status not in ("ABORTED", "TIMED_OUT"):
-        return False
-    stopped = execution.stopped or execution.started
-    return now - stopped.timestamp() < REGISTERING_SECONDS

@@ -80,6 +80,7 @@ class ModelTestEnvironment(Environment):
 class ExplainFailureEnvironment(Environment):
     """Where to send the reader: log groups by the Lambda's logical id."""
 
+    environment_name: Name
     endpoint_name: Name
     log_groups: Json[dict[str, str]]
 
@@ -120,13 +121,14 @@ class DatasetSealerEnvironment(Environment):
 class RunEndedEnvironment(Environment):
     """What runs leave, where, and whom to tell."""
 
+    environment_name: Name
     project_name: Name
     bucket_name: Name
     run_table_name: Name
     endpoint_name: Name
     model_package_group_name: Name
     topic_arn: Name
-    kept_configs: Annotated[int, Field(ge=1)]
+    kept_configs: Annotated[int, Field(ge=2)]
     notify_on_success: bool
 
 

@@ -22,7 +22,6 @@ PipelineError
     └── ReconcilingIncomplete   something that an event was lost for could not be looked at
 """
 
-
 # The same input comes to the same end: what is to be mended is not the run.
 AFTER_MENDING_DATA = frozenset({"DatasetInvalid", "UploadInvalid", "EventInvalid"})
 NOT_WORTH_A_RETRY = AFTER_MENDING_DATA | {"QualityGateFailed", "MetricsMissing"}

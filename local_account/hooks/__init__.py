@@ -7,6 +7,7 @@ the source of each replaced callable with the one these modules were written aga
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 from local_account.hooks import (
@@ -45,7 +46,7 @@ class Installed:
 def install(account: Account, lambda_runtime: LambdaRuntime) -> Installed:
     """Replace what moto lacks with what the account does."""
     delivery = Delivery(account)
-    bus = EventBus(account, delivery, lambda event: events.matching_targets(account, event))
+    bus = EventBus(account, delivery, partial(events.matching_targets, account))
     clock = Clock(lambda: chain(scheduler.plans(account, delivery), events.plans(account, bus)))
     authorization.install(account)
     cloudformation.install(account)

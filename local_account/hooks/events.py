@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.utils import parse_timestamp
+
 from local_account.hooks.replace import replace
-from local_account.service import Account
+from local_account.service import Account, problems_of
 from local_account.services.delivery import Target
 from local_account.services.event_patterns import problems
 from local_account.services.eventbridge import Event, EventBus, new_event
-from local_account.services.schedule_expressions import InvalidExpression, parse
+from local_account.services.schedule_expressions import InvalidExpression, check, parse
 from local_account.services.scheduler import Plan
 
 
@@ -38,7 +40,7 @@ def _refuse_schedules(original: Any) -> Any:
 
     def put_rule(self: Any, *args: Any, scheduled_expression: str | None = None, **kw: Any) -> Any:
         try:
-            parse(scheduled_expression or "rate(1 day)")
+            check(scheduled_expression or "rate(1 day)")
         except InvalidExpression as error:
             message = f"Parameter ScheduleExpression is not valid. {error}"
             raise ValidationException(message) from error
@@ -51,7 +53,7 @@ def _refuse_schedules(original: Any) -> Any:
 
 def plans(account: Account, bus: EventBus) -> Iterator[Plan]:
     """Yield the plan of each rule that is enabled and has a schedule."""
-    for rule in _rules(account):
+    for rule in _rules(account, "default"):
         if rule.scheduled_expression:
             yield _plan(account, bus, rule)
 
@@ -108,39 +110,72 @@ def _hook_s3(account: Account, bus: EventBus) -> None:
     replace("moto.s3.notifications:_send_event_bridge_message", as_s3_sends_it)
 
 
-def _rules(account: Account) -> list[Any]:
+def _rules(account: Account, bus: str) -> list[Any]:
+    """Return the rules of a bus that are enabled; a bus that does not exist has none."""
     from moto.events.models import events_backends
 
     buses = events_backends[account.account_id][account.region].event_buses
-    return [rule for rule in list(buses["default"].rules.values()) if rule.state == "ENABLED"]
+    rules = list(buses[bus].rules.values()) if bus in buses else []
+    return [rule for rule in rules if rule.state == "ENABLED"]
 
 
-def matching_targets(account: Account, event: Event) -> list[tuple[str, Target]]:
-    """Return the ARN of each rule that an event matches, with each of its targets."""
+def matching_targets(account: Account, event: Event, bus: str) -> list[tuple[str, Target]]:
+    """Return the ARN of each rule of a bus that an event matches, with each of its targets."""
     return [
         (rule.arn, target)
-        for rule in _rules(account)
+        for rule in _rules(account, bus)
         if rule.event_pattern.get_pattern() and rule.event_pattern.matches_event(event)
         for target in rule.targets
     ]
 
 
 def _hook_put_events(account: Account, bus: EventBus) -> None:
+    from moto.events.exceptions import ValidationException
+
+    def put(entry: dict[str, Any]) -> dict[str, str]:
+        name = _bus_name(account, entry.get("EventBusName") or "default")
+        if refusal := _refusal(entry):
+            return refusal
+        event = new_event(
+            account,
+            entry["Source"],
+            entry["DetailType"],
+            entry.get("Resources") or [],
+            json.loads(entry["Detail"]),
+        )
+        if (time := entry.get("Time")) is not None:
+            event["time"] = parse_timestamp(time).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        bus.dispatch(event, name)
+        return {"EventId": event["id"]}
+
     def through_the_bus(original: Any) -> Any:
-        def put_events(self: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-            answers = []
-            for entry in events:
-                event = new_event(
-                    account,
-                    entry["Source"],
-                    entry["DetailType"],
-                    entry.get("Resources", []),
-                    json.loads(entry["Detail"]),
-                )
-                bus.dispatch(event)
-                answers.append({"EventId": event["id"]})
-            return answers
+        def put_events(self: Any, events: list[dict[str, Any]]) -> list[dict[str, str]]:
+            if found := problems_of("events", "PutEvents", {"Entries": events}):
+                raise ValidationException(found)
+            return [put(entry) for entry in events]
 
         return put_events
 
     replace("moto.events.models:EventsBackend.put_events", through_the_bus)
+
+
+def _bus_name(account: Account, name_or_arn: str) -> str:
+    """Return the name of one of the account's buses, which need not exist: AWS drops the event."""
+    prefix = account.arn("events", "event-bus/")
+    if name_or_arn.startswith("arn:") and not name_or_arn.startswith(prefix):
+        raise NotImplementedError(f"events for a bus of another account or region, {name_or_arn}")
+    return name_or_arn.removeprefix(prefix)
+
+
+def _refusal(entry: dict[str, Any]) -> dict[str, str]:
+    """Return the error of an entry that AWS does not put on a bus, or nothing."""
+    for name in ("Source", "DetailType", "Detail"):
+        if not entry.get(name):
+            message = f"Parameter {name} is not valid. Reason: {name} is a required argument."
+            return {"ErrorCode": "InvalidArgument", "ErrorMessage": message}
+    try:
+        well_formed = isinstance(json.loads(entry["Detail"]), dict)
+    except ValueError:
+        well_formed = False
+    malformed = {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
+    return {} if well_formed else malformed

@@ -113,6 +113,17 @@ def _hook_interpreter() -> None:
     for method in ("set_error", "set_timed_out"):
         replace(f"{_EVAL}.environment:Environment.{method}", _only_while_running)
     replace(f"{_EVAL}.event.event_manager:EventManager.add_event", _until_the_last)
+    worker = f"{_PARSER}.backend.execution_worker:ExecutionWorker"
+    replace(f"{worker}._get_evaluation_environment", _dated)
+
+
+def _dated(original: Any) -> Any:
+    def environment(self: Any) -> Any:
+        env = original(self)
+        env.event_manager.begun = self._evaluation_details.execution_details.start_time
+        return env
+
+    return environment
 
 
 def _watched(original: Any) -> Any:
@@ -150,6 +161,8 @@ def _until_the_last(original: Any) -> Any:
             last = self._history_event_list[-1:]
             if last and last[0]["type"] in _LAST_EVENTS:
                 return last[0]["id"]
+            if not last:  # dated as the execution: the definition was read in between
+                kw["timestamp"] = self.begun
             return original(self, *args, **kw)
 
     return add_event

@@ -68,6 +68,14 @@ def install(runtime: LambdaRuntime) -> None:
 
         return invoke
 
+    def deleted(original: Any) -> Any:
+        def delete(self: Any, function_name: str, qualifier: str | None = None) -> None:
+            arn = self.get_function(function_name, qualifier).function_arn
+            original(self, function_name, qualifier)
+            runtime.retire(arn)
+
+        return delete
+
     def created(original: Any) -> Any:
         def initialise(self: Any, *args: Any, spec: dict[str, Any], **kw: Any) -> None:
             original(self, *args, spec=spec, **kw)
@@ -90,6 +98,7 @@ def install(runtime: LambdaRuntime) -> None:
         return get_configuration
 
     replace("moto.awslambda.models:LambdaBackend.invoke", run)
+    replace("moto.awslambda.models:LambdaBackend.delete_function", deleted)
     replace("moto.awslambda.models:LambdaFunction.get_configuration", described)
     replace("moto.awslambda.models:LambdaFunction.__init__", created)
     replace("moto.awslambda.models:LambdaFunction.update_configuration", updated)

@@ -11,7 +11,7 @@ from botocore import xform_name
 from local_account.hooks.replace import replace
 from local_account.service import Account, problems_of
 from local_account.services.delivery import Delivery, Parcel
-from local_account.services.schedule_expressions import InvalidExpression, one_time, parse
+from local_account.services.schedule_expressions import InvalidExpression, check, one_time
 from local_account.services.scheduler import Plan
 
 _PRECISION = timedelta(seconds=60)
@@ -58,7 +58,7 @@ def _require_occurrence(request: Mapping[str, Any]) -> None:
     expression = request["ScheduleExpression"]
     timezone = request.get("ScheduleExpressionTimezone") or "UTC"
     try:
-        parse(expression, timezone)
+        check(expression, timezone)
         moment = one_time(expression, timezone)
     except InvalidExpression as error:
         raise ValidationException(str(error)) from error

@@ -10,19 +10,21 @@ import os
 from email.message import Message
 
 _connection: http.client.HTTPConnection | None = None
+_secret = ""
 
 
 def initialize_client(user_agent: str) -> None:
     """Open the connection on which every invocation of this worker arrives."""
-    global _connection
+    global _connection, _secret
     _connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    _secret = os.environ.pop("LOCAL_ACCOUNT_RUNTIME_SECRET")  # not for what the function starts
 
 
 def _call(method: str, path: str, body: bytes | str | None = None) -> tuple[bytes, Message]:
     if _connection is None:
         raise RuntimeError("initialize_client was not called")
     try:
-        _connection.request(method, f"/2018-06-01/runtime/invocation/{path}", body)
+        _connection.request(method, f"/{_secret}/2018-06-01/runtime/invocation/{path}", body)
         response = _connection.getresponse()
         return response.read(), response.headers
     except (ConnectionError, http.client.HTTPException):

@@ -1,10 +1,12 @@
 """Deliver payloads to the targets of rules and schedules, retry, and dead-letter what fails."""
 
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -53,11 +55,19 @@ class Delivery:
 
     def submit(self, parcel: Parcel) -> None:
         """Deliver a parcel soon."""
-        self._deliveries.submit(self._deliver, parcel)
+        delivery = self._deliveries.submit(self._deliver, parcel)
+        delivery.add_done_callback(partial(self._check, parcel))
 
     def close(self) -> None:
         """Start no further deliveries."""
         self._deliveries.shutdown(wait=False, cancel_futures=True)
+
+    def _check(self, parcel: Parcel, delivery: "Future[None]") -> None:
+        """Dead-letter a parcel whose delivery failed in a way that nobody expects."""
+        error = None if delivery.cancelled() else delivery.exception()
+        if isinstance(error, Exception):
+            traceback.print_exception(error)
+            self._dead_letter(parcel, "INTERNAL_ERROR", error, 0)
 
     def _deliver(self, parcel: Parcel) -> None:
         attempts = int(parcel.target.get("RetryPolicy", {}).get("MaximumRetryAttempts", 185))

@@ -1,4 +1,4 @@
-"""EventBridge: events, what a rule's target is given of them, and the default bus."""
+"""EventBridge: events, what a rule's target is given of them, and the buses."""
 
 import json
 import re
@@ -97,13 +97,13 @@ def _filled(token: re.Match[str], values: Mapping[str, Any]) -> str:
 
 
 class EventBus:
-    """The default bus: rules and their targets live in moto, delivery lives here."""
+    """The buses: rules and their targets live in moto, delivery lives here."""
 
     def __init__(
         self,
         account: Account,
         delivery: Delivery,
-        matching_targets: Callable[[Event], list[tuple[str, Target]]],
+        matching_targets: Callable[[Event, str], list[tuple[str, Target]]],
     ) -> None:
         self._account, self._delivery = account, delivery
         self._matching_targets = matching_targets
@@ -115,12 +115,12 @@ class EventBus:
         detail: dict[str, Any],
         source: str = "aws.sagemaker",
     ) -> None:
-        """Put a service's event on the bus."""
+        """Put a service's event on the default bus."""
         self.dispatch(new_event(self._account, source, detail_type, [resource_arn], detail))
 
-    def dispatch(self, event: Event) -> None:
-        """Deliver an event to every target of every rule that it matches."""
-        for rule_arn, target in self._matching_targets(event):
+    def dispatch(self, event: Event, bus: str = "default") -> None:
+        """Deliver an event to every target of every rule of a bus that it matches."""
+        for rule_arn, target in self._matching_targets(event, bus):
             self.deliver(rule_arn, target, event)
 
     def deliver(self, rule_arn: str, target: Target, event: Event) -> None:

@@ -2,14 +2,16 @@
 
 import json
 import threading
+import traceback
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_account.service import Account
-from local_account.services.lambda_worker import Function, Invocation
+from local_account.services.lambda_worker import Function, Invocation, error_document
 
 _RETRIED_SECONDS = (0.5, 1.0)  # one and two minutes on AWS
 _MAX_MESSAGE_BYTES = 1024
@@ -17,38 +19,59 @@ _MAX_MESSAGE_BYTES = 1024
 Invoke = Callable[[Function, bytes, str], Invocation]
 
 
+@dataclass(frozen=True)
+class _Event:
+    """What one function is invoked with, once or several times."""
+
+    function: Function
+    payload: bytes
+    request_id: str
+
+
 class EventInvocations:
     """Runs functions that nobody waits for."""
 
     def __init__(self, account: Account, invoke: Invoke) -> None:
         self._account, self._invoke = account, invoke
+        self._events = ThreadPoolExecutor(16, thread_name_prefix="event")
         self._attempts = ThreadPoolExecutor(16, thread_name_prefix="lambda")
         self._closing = threading.Event()
 
     def accept(self, function: Function, payload: bytes) -> None:
         """Run a function some time soon."""
-        self._attempts.submit(self._run, function, payload, str(uuid.uuid4()))
+        self._events.submit(self._run, _Event(function, payload, str(uuid.uuid4())))
 
     def close(self) -> None:
         """Start no further attempts."""
         self._closing.set()
-        self._attempts.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._events, self._attempts):
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    def _run(self, function: Function, payload: bytes, request_id: str) -> None:
-        invocation = self._invoke(function, payload, request_id)
-        for seconds in _RETRIED_SECONDS[: function.event_retries]:
+    def _run(self, event: _Event) -> None:
+        invocation = self._attempt(event)
+        for seconds in _RETRIED_SECONDS[: event.function.event_retries]:
             if not invocation.is_error or self._closing.wait(seconds):
                 return
-            invocation = self._invoke(function, payload, request_id)
-        if invocation.is_error and function.dead_letter_arn and not self._closing.is_set():
-            self._dead_letter(function, payload, request_id, invocation)
+            invocation = self._attempt(event)
+        if invocation.is_error and event.function.dead_letter_arn and not self._closing.is_set():
+            self._dead_letter(event, invocation)
 
-    def _dead_letter(
-        self, function: Function, payload: bytes, request_id: str, invocation: Invocation
-    ) -> None:
-        message = json.loads(invocation.payload).get("errorMessage", "").encode()
+    def _attempt(self, event: _Event) -> Invocation:
+        """Run the function; whatever keeps it from running is an error of this attempt."""
+        function, request_id = event.function, event.request_id
+        attempt = self._attempts.submit(self._invoke, function, event.payload, request_id)
+        error = attempt.exception()
+        if error is None:
+            return attempt.result()
+        print(f"{function.name} could not run, request {request_id}:", flush=True)
+        traceback.print_exception(error)
+        document = error_document("Runtime.StartError", f"{type(error).__name__}: {error}")
+        return Invocation(document, is_error=True, log="")
+
+    def _dead_letter(self, event: _Event, invocation: Invocation) -> None:
+        message = str(json.loads(invocation.payload).get("errorMessage") or "").encode()
         attributes = {
-            "RequestID": {"DataType": "String", "StringValue": request_id},
+            "RequestID": {"DataType": "String", "StringValue": event.request_id},
             "ErrorCode": {"DataType": "Number", "StringValue": "200"},
             "ErrorMessage": {
                 "DataType": "String",
@@ -57,10 +80,10 @@ class EventInvocations:
             },
         }
         try:
-            self._send(function.dead_letter_arn, payload.decode(), attributes)
-        except (BotoCoreError, ClientError) as error:
-            target = function.dead_letter_arn
-            print(f"dead letter dropped: {function.name} -> {target}: {error}", flush=True)
+            self._send(event.function.dead_letter_arn, event.payload.decode(), attributes)
+        except (BotoCoreError, ClientError, UnicodeDecodeError) as error:
+            route = f"{event.function.name} -> {event.function.dead_letter_arn}"
+            print(f"dead letter dropped: {route}: {error}", flush=True)
 
     def _send(self, arn: str, body: str, attributes: dict[str, dict[str, str]]) -> None:
         if arn.split(":")[2] == "sns":

@@ -32,7 +32,8 @@ class LambdaRuntime:
     ) -> None:
         self._account, self._python, self._native = account, python, native_packages
         self._write_log = write_log
-        self._idle: dict[str, list[Worker]] = defaultdict(list)
+        self._idle: dict[str, list[Worker]] = defaultdict(list)  # by the function's ARN
+        self._keys: dict[str, str] = {}
         self._workers: list[Worker] = []
         self._lock = threading.Lock()
         self._events = EventInvocations(account, self.invoke)
@@ -42,17 +43,21 @@ class LambdaRuntime:
         key = hashlib.sha256(repr(function).encode()).hexdigest()
         worker = self._take(key, function)
         invocation = worker.invoke(function, payload, request_id or str(uuid.uuid4()))
-        if worker.alive:
-            with self._lock:
-                self._idle[key].append(worker)
-        else:
-            self._forget(worker)
+        self._put_back(worker, function.arn)
         self._write_log(function.log_group, worker.log_stream, invocation.log.splitlines())
         return invocation
 
     def invoke_event(self, function: Function, payload: bytes) -> None:
         """Run a function without waiting for its answer."""
         self._events.accept(function, payload)
+
+    def retire(self, arn: str) -> None:
+        """End the processes of a function that is deleted, those at work when they are done."""
+        with self._lock:
+            for known in [name for name in self._keys if name == arn or name.startswith(f"{arn}:")]:
+                del self._keys[known]
+                for worker in self._idle.pop(known, []):
+                    self._end(worker)
 
     def kill(self, name_part: str) -> None:
         """Kill every process of the functions whose names contain a text, at work or idle."""
@@ -63,21 +68,30 @@ class LambdaRuntime:
 
     def _take(self, key: str, function: Function) -> Worker:
         with self._lock:
-            while self._idle[key]:
-                if (worker := self._idle[key].pop()).alive:
+            self._keys[function.arn] = key
+            while self._idle[function.arn]:
+                worker = self._idle[function.arn].pop()
+                if worker.alive and worker.key == key:
                     return worker
-                self._workers.remove(worker)
-                worker.discard()
+                self._end(worker)
             task_root = self._task_root(function)
         command = [str(self._python), "-m", "awslambdaric", function.handler]
-        worker = Worker(command, task_root.parent, self._environment(function, task_root))
+        worker = Worker(command, task_root.parent, self._environment(function, task_root), key)
         with self._lock:
             self._workers.append(worker)
         return worker
 
-    def _forget(self, worker: Worker) -> None:
+    def _put_back(self, worker: Worker, arn: str) -> None:
+        """Keep a worker for the next invocation, unless it died or its function has changed."""
+        with self._lock:
+            if worker.alive and self._keys.get(arn) == worker.key:
+                self._idle[arn].append(worker)
+            else:
+                self._end(worker)
+
+    def _end(self, worker: Worker) -> None:
         worker.discard()
-        with self._lock, suppress(ValueError):
+        with suppress(ValueError):
             self._workers.remove(worker)
 
     def _task_root(self, function: Function) -> Path:

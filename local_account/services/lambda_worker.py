@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import secrets
 import signal
 import subprocess
 import threading
@@ -19,6 +20,7 @@ from typing import Any
 from local_account.sandbox import WATCHED
 
 _MAX_LOG_BYTES = 4 * 1024 * 1024
+_INVOCATIONS, _INIT_ERROR = "/2018-06-01/runtime/invocation", "/2018-06-01/runtime/init/error"
 
 
 @dataclass(frozen=True)
@@ -48,17 +50,25 @@ class Invocation:
     log: str
 
 
-def _error(error_type: str, message: str) -> bytes:
+def error_document(error_type: str, message: str) -> bytes:
+    """Return an error as a function's runtime words it."""
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
 
 
 class _RuntimeApi(ThreadingHTTPServer):
-    """The Lambda Runtime API of one worker process."""
+    """The Lambda Runtime API of one worker process, which alone knows the secret in its paths.
+
+    `awslambdaric` passes AWS_LAMBDA_RUNTIME_API to `http.client`, which takes a host and a port
+    and no path, so the secret has a variable of its own, for the account's runtime client.
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _RuntimeApiHandler)
+        self.host = f"127.0.0.1:{self.server_address[1]}"
+        self.secret = secrets.token_urlsafe(24)
+        self.is_loading, self.request_id = True, ""
         self.invocations: queue.Queue[tuple[dict[str, str], bytes]] = queue.Queue()
         self.answer: Future[tuple[bytes, bool]] = Future()
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -91,14 +101,37 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
         self.wfile.flush()
 
+    def _is_admitted(self) -> bool:
+        """Tell whether this is no web page's request, and about the invocation under way."""
+        api = self.server
+        if "Origin" in self.headers or self.headers.get("Host") != api.host:
+            return False
+        invocation = f"/{api.secret}{_INVOCATIONS}"
+        if self.command == "GET":
+            return self.path == f"{invocation}/next"
+        answers = {f"{invocation}/{api.request_id}/{kind}" for kind in ("response", "error")}
+        # awslambdaric itself tells of a function that cannot be loaded, without the secret
+        return self.path in answers or (api.is_loading and self.path == _INIT_ERROR)
+
     def do_GET(self) -> None:
+        if not self._is_admitted():
+            self._refuse()
+            return
+        self.server.is_loading = False
         headers, payload = self.server.invocations.get()
         self._reply(200, payload, headers)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if not self._is_admitted():
+            self._refuse()
+            return
         self._reply(202, b"", {})
         self.server.settle(body, is_error=self.path.endswith("/error"))
+
+    def _refuse(self) -> None:
+        message = b"Only this worker's own process may ask for its invocation and answer it."
+        self._reply(403, message, {"Connection": "close"})
 
 
 class Worker:
@@ -107,18 +140,24 @@ class Worker:
     It and what it starts end with the account, even when that is killed.
     """
 
-    def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, command: list[str], folder: Path, environment: dict[str, str], key: str
+    ) -> None:
         self.function_name = environment["AWS_LAMBDA_FUNCTION_NAME"]
+        self.key = key
         self.api = _RuntimeApi()
         self.folder = folder
         self.log_stream = time.strftime("%Y/%m/%d/[$LATEST]") + uuid.uuid4().hex
         self.log_path = folder / f"{uuid.uuid4().hex}.log"
-        address = f"127.0.0.1:{self.api.server_address[1]}"
+        contact = {
+            "AWS_LAMBDA_RUNTIME_API": self.api.host,
+            "LOCAL_ACCOUNT_RUNTIME_SECRET": self.api.secret,
+        }
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 ["/bin/sh", "-c", WATCHED, "function", *command],
                 cwd=environment["LAMBDA_TASK_ROOT"],
-                env={**environment, "AWS_LAMBDA_RUNTIME_API": address},
+                env={**environment, **contact},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -131,7 +170,7 @@ class Worker:
         status = self.process.wait()
         if self.process.stdin is not None:
             self.process.stdin.close()  # whatever it started ends with it
-        self.api.settle(_error("Runtime.ExitError", f"Runtime exited with {status}"), True)
+        self.api.settle(error_document("Runtime.ExitError", f"Runtime exited with {status}"), True)
 
     @property
     def alive(self) -> bool:
@@ -148,13 +187,15 @@ class Worker:
             "Lambda-Runtime-Invoked-Function-Arn": function.arn,
             "Content-Type": "application/json",
         }
+        self.api.request_id = request_id
         self.api.invocations.put((headers, payload))
         try:
             body, is_error = self.api.answer.result(function.timeout_seconds)
         except FutureTimeout:
             self.kill()
             text = f"Error: Task timed out after {function.timeout_seconds:.2f} seconds"
-            body, is_error = _error("Sandbox.Timedout", f"RequestId: {request_id} {text}"), True
+            message = f"RequestId: {request_id} {text}"
+            body, is_error = error_document("Sandbox.Timedout", message), True
         else:
             self.api.answer = Future()
         return Invocation(body, is_error, self._log(function, request_id, started))

@@ -47,8 +47,24 @@ def parse(expression: str, timezone: str = "UTC") -> Occurrences:
     except (ZoneInfoNotFoundError, IsADirectoryError) as error:
         message = f"The ScheduleExpressionTimezone {timezone} is not a time zone."
         raise InvalidExpression(message) from error
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InvalidExpression(f"Invalid Schedule Expression {expression}. {error}") from error
+
+
+def check(expression: str, timezone: str = "UTC") -> None:
+    """Refuse an expression that cannot be read, or whose next occurrence is beyond all dates.
+
+    Raises
+    ------
+    InvalidExpression
+        If it is such an expression.
+    """
+    now = datetime.now(UTC)
+    try:
+        parse(expression, timezone)(now, now)
+    except OverflowError as error:
+        message = f"Invalid Schedule Expression {expression}. It occurs after the year 9999 only."
+        raise InvalidExpression(message) from error
 
 
 def one_time(expression: str, timezone: str) -> datetime | None:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from local_account.services.schedule_expressions import parse
 
 _INSTANT, _NEW = timedelta(microseconds=1), timedelta(minutes=1)
+# what a plan, or what it fires, can fail with; the plans after it are looked at all the same
+_FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,10 @@ class Plan:
 
     def next(self, after: datetime) -> datetime | None:
         """Return the first occurrence after a moment."""
-        due = parse(self.expression, self.timezone)(self.since, after)
+        try:
+            due = parse(self.expression, self.timezone)(self.since, after)
+        except OverflowError:  # after the year 9999
+            return None
         return None if due is None or (self.end is not None and due > self.end) else due
 
 
@@ -81,20 +86,31 @@ class Clock:
 
     def look(self) -> None:
         """Fire what is due, and forget what is no longer planned."""
-        known, self._due = self._due, {}
-        for plan in self._plans():
-            now = self._now()
-            due = known[plan] if plan in known else plan.next(_counted_from(plan, now))
-            if due is not None and due <= now:
-                plan.fire(due)
-                due = plan.next(now)
-                if due is None:
-                    plan.finish()
-            self._due[plan] = due
+        plans = list(self._plans())
+        self._due = {plan: self._due[plan] for plan in plans if plan in self._due}
+        for plan in plans:
+            try:
+                self._look_at(plan)
+            except _FAILURES:
+                print(f"occurrence lost: {plan.arn}, {plan.expression}:", flush=True)
+                traceback.print_exc()
+
+    def _look_at(self, plan: Plan) -> None:
+        now = self._now()
+        if plan not in self._due:
+            self._due[plan] = plan.next(_counted_from(plan, now))
+        due = self._due[plan]
+        if due is None or due > now:
+            return
+        # before it fires: one that fails is not due again at the next look
+        following = self._due[plan] = plan.next(now)
+        plan.fire(due)
+        if following is None:
+            plan.finish()
 
     def _run(self) -> None:
         while not self._closed.wait(self._seconds):
             try:
                 self.look()
-            except Exception:  # noqa: BLE001 - one bad schedule must not stop the others for good
+            except Exception:  # noqa: BLE001 - nothing that moto keeps may stop the clock for good
                 traceback.print_exc()

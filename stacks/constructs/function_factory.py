@@ -21,6 +21,7 @@ class FunctionFactory:
     metrics_namespace: str
     log_retention_days: int
     dead_letter_queue: sqs.IQueue
+    environment_name: str
 
     def function(
         self,

@@ -84,6 +84,7 @@ class RunEndings(Construct):
             "Stops, cleans up, rejects, frees staging and notifies when an execution has ended",
             {
                 "PROJECT_NAME": self._project.name,
+                "ENVIRONMENT_NAME": self._functions.environment_name,
                 "MODEL_PACKAGE_GROUP_NAME": self._project.model_package_group_name,
                 "TOPIC_ARN": topic.topic_arn,
                 "KEPT_CONFIGS": str(self._endpoint.kept_configs),

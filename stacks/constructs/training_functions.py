@@ -201,6 +201,7 @@ class TrainingFunctions:
             "Turns an error of any state into a named error and a cause one can act on",
             {
                 "ENDPOINT_NAME": self._project.staging_endpoint_name,
+                "ENVIRONMENT_NAME": self._factory.environment_name,
                 "LOG_GROUPS": Stack.of(self._scope).to_json_string(log_groups),
             },
         )

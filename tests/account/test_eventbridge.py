@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from local_account.hooks import events as event_hooks
 from local_account.service import Account
-from local_account.services.delivery import UnsupportedTarget
+from local_account.services.delivery import Delivery, Parcel, UnsupportedTarget
 from local_account.services.eventbridge import target_input
 from tests.conftest import RunningAccount
 
@@ -220,7 +220,12 @@ def test_a_pattern_that_aws_refuses_is_refused(
 
 
 def test_a_rule_whose_schedule_is_none_is_refused(account: RunningAccount) -> None:
-    for expression in ("cron(0 6 * * * *)", "at(2027-01-01T00:00:00)", "rate(0 minutes)"):
+    for expression in (
+        "cron(0 6 * * * *)",
+        "at(2027-01-01T00:00:00)",
+        "rate(0 minutes)",
+        "rate(9999999 days)",
+    ):
         with pytest.raises(ClientError, match="ScheduleExpression is not valid"):
             account.client("events").put_rule(Name="refused", ScheduleExpression=expression)
 
@@ -251,6 +256,92 @@ def test_a_rule_with_a_rate_occurs_after_one_period_and_sends_an_empty_detail() 
         {},
         "2026-03-04T12:05:00Z",
     )
+
+
+def _put(account: RunningAccount, *entries: dict[str, Any]) -> dict[str, Any]:
+    return dict(account.client("events").put_events(Entries=list(entries)))
+
+
+def _listening(account: RunningAccount, name: str, **more: str) -> str:
+    url, arn = _queue(account, name)
+    events, pattern = account.client("events"), json.dumps({"source": ["the.tests"]})
+    events.put_rule(Name=name, EventPattern=pattern, **more)
+    events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": arn}], **more)
+    return url
+
+
+ENTRY = {"Source": "the.tests", "DetailType": "Tested", "Detail": "{}"}
+
+
+def test_an_event_reaches_the_rules_of_its_own_bus_only(account: RunningAccount) -> None:
+    created = account.client("events").create_event_bus(Name="other")["EventBusArn"]
+    default = _listening(account, "of-default")
+    other = _listening(account, "of-other", EventBusName="other")
+    answer = _put(
+        account,
+        {**ENTRY, "EventBusName": "other", "DetailType": "by name"},
+        {**ENTRY, "EventBusName": "unknown"},
+    )
+    assert answer["FailedEntryCount"] == 0, "AWS drops what is put on a bus that does not exist"
+    assert all(entry["EventId"] for entry in answer["Entries"])
+    assert json.loads(_message(account, other)["Body"])["detail-type"] == "by name"
+    _put(account, {**ENTRY, "Time": datetime(2026, 3, 4, 6, tzinfo=UTC)})
+    event = json.loads(_message(account, default)["Body"])
+    assert (event["detail-type"], event["time"]) == ("Tested", "2026-03-04T06:00:00Z")
+    _put(account, {**ENTRY, "EventBusName": created, "DetailType": "by ARN"})
+    assert json.loads(_message(account, other)["Body"])["detail-type"] == "by ARN"
+    for name in ("of-default", "of-other"):
+        more = {"EventBusName": "other"} if name == "of-other" else {}
+        account.client("events").disable_rule(Name=name, **more)
+
+
+def test_a_bus_of_another_account_is_refused_by_name(account: RunningAccount) -> None:
+    bus = "arn:aws:events:us-east-1:210987654321:event-bus/default"
+    with pytest.raises(ClientError, match=f"UnsupportedOperation.*{bus}"):
+        _put(account, {**ENTRY, "EventBusName": bus})
+
+
+def test_an_entry_that_is_no_event_fails_alone(account: RunningAccount) -> None:
+    incomplete = [{k: v for k, v in ENTRY.items() if k != name} for name in ENTRY]
+    malformed = [{**ENTRY, "Detail": detail} for detail in ("{", "[]")]
+    answer = _put(account, *incomplete, *malformed, ENTRY)
+    codes = [entry.get("ErrorCode") for entry in answer["Entries"]]
+    assert codes == [*["InvalidArgument"] * 3, *["MalformedDetail"] * 2, None]
+    assert answer["FailedEntryCount"] == 5
+    assert "DetailType" in answer["Entries"][1]["ErrorMessage"]
+    with pytest.raises(ClientError, match="ValidationException"):
+        _put(account, *[ENTRY] * 11)
+
+
+class _Queues:
+    """Stands for the account: keeps what is sent to a dead-letter queue."""
+
+    sent: dict[str, Any]
+
+    def client(self, service: str) -> Any:
+        return self
+
+    def get_queue_url(self, **_: str) -> dict[str, str]:
+        return {"QueueUrl": "letters"}
+
+    def send_message(self, **message: Any) -> None:
+        self.sent = message
+
+
+def test_a_delivery_that_fails_unexpectedly_is_printed_and_dead_lettered(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def payload(_: int) -> str:
+        raise ZeroDivisionError("unforeseen")
+
+    target = {"Arn": RULE, "DeadLetterConfig": {"Arn": "arn:aws:sqs:us-east-1:1:letters"}}
+    queues: Any = _Queues()
+    delivery = Delivery(queues)
+    delivery.submit(Parcel(target, "name", payload, lambda *what: ("body", {"CODE": what[0]})))
+    delivery._deliveries.shutdown(wait=True)
+    assert queues.sent["MessageBody"] == "body"
+    assert queues.sent["MessageAttributes"]["CODE"]["StringValue"] == "INTERNAL_ERROR"
+    assert "ZeroDivisionError: unforeseen" in capfd.readouterr().err
 
 
 def test_events_reach_topics_and_log_groups(account: RunningAccount, bucket: str) -> None:

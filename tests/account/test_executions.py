@@ -152,6 +152,15 @@ def test_an_execution_can_be_stopped_as_soon_as_it_is_started(account: RunningAc
         assert ended(account, execution)["status"] == "ABORTED"
 
 
+def test_an_execution_begins_with_its_first_event(account: RunningAccount) -> None:
+    execution = _start(account, machine(account, "dated", {"Done": PASS}))
+    described = ended(account, execution)
+    first, entered, *_ = _history(account, execution)["events"]
+    begun = described["startDate"]
+    assert abs((first["timestamp"] - begun).total_seconds()) < 0.001
+    assert entered["timestamp"] > first["timestamp"]
+
+
 def test_an_unknown_execution_does_not_exist(account: RunningAccount) -> None:
     arn = machine(account, "empty", {"Done": PASS})
     unknown = f"{arn.replace(':stateMachine:', ':execution:')}:none"

@@ -173,11 +173,27 @@ def test_a_function_is_killed_around_a_call_that_it_makes(
     assert invoke(account, "bystander")[1]["calls"] == calls + 1
 
 
+PUT = {"service": "s3", "operation": "PutObject", "effect": "error"}
+
+
 @pytest.mark.parametrize(
     ("faults", "why"),
     [
         ([{"service": "s3", "operation": "PutObject", "effect": "explode"}], "effect 'explode'"),
         ([{"service": "s3", "operation": "PutObject", "effect": "kill_after"}], "needs 'function'"),
+        ([{**PUT, "times": 0}], "'times' is 0"),
+        ([{**PUT, "times": "2"}], "'times' is '2'"),
+        ([{**PUT, "times": True}], "'times' is True"),
+        ([{**PUT, "skip": -1}], "'skip' is -1"),
+        ([{**PUT, "skip": None}], "'skip' is None"),
+        ([{**PUT, "status": "500"}], "'status' is '500'"),
+        ([{**PUT, "status": 200}], "'status' is 200"),
+        ([{**PUT, "contains": ["/runs/"]}], "'contains' is"),
+        ([{**PUT, "effect": "kill_after", "function": 1}], "'function' is 1"),
+        ([{**PUT, "service": "stepfunctions"}], "'service' is 'stepfunctions'"),
+        ([{**PUT, "service": "s3x"}], "'service' is 's3x'"),
+        ([{**PUT, "operation": "put_object"}], "'operation' is 'put_object'"),
+        ([{**PUT, "operation": "CreateModel"}], "'operation' is 'CreateModel'.*of s3"),
         ([{"service": "s3", "op": "PutObject", "effect": "error"}], "unexpected keyword"),
     ],
 )

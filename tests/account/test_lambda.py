@@ -1,5 +1,6 @@
 """Functions run their own code in processes of their own, and fail as they do on AWS."""
 
+import http.client
 import json
 import subprocess
 import time
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from local_account.services.lambda_worker import _RuntimeApi
 from tests.account.sagemaker_fixture import until
 from tests.account.workloads import create_function, invoke, message, queue
 from tests.conftest import RunningAccount, start_account
@@ -176,6 +178,76 @@ def test_an_event_is_retried_as_often_as_configured_and_can_die_in_a_topic(
     assert letter["Message"] == '{"raise": "no"}'
     assert letter["MessageAttributes"]["ErrorMessage"]["Value"] == "no"
     assert len(_lines(account, "impatient", "START")) == 1
+
+
+def test_an_event_that_cannot_be_run_is_retried_and_dead_lettered_and_the_account_says_so(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with start_account(tmp_path_factory.mktemp("unstartable")) as running:
+        url, arn = queue(running, "unstartable")
+        create_function(running, "unstartable", DeadLetterConfig={"TargetArn": arn})
+        state = running.log.parent / "state"
+        (state / "lambda").write_text("where the code would be unpacked")
+        payload = b'{"is": "not lost"}'
+        running.client("lambda").invoke(
+            FunctionName="unstartable", InvocationType="Event", Payload=payload
+        )
+        letter = message(running, url)
+        printed = running.log.read_text()
+    assert letter["Body"] == payload.decode()
+    assert "NotADirectoryError" in letter["MessageAttributes"]["ErrorMessage"]["StringValue"]
+    assert printed.count("unstartable could not run, request") == 3
+
+
+def test_a_function_that_changes_or_goes_leaves_no_process_behind(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with start_account(tmp_path_factory.mktemp("changing")) as running:
+        function, client = create_function(running, "changing"), running.client("lambda")
+        for number in range(5):
+            variables = {"Variables": {"NUMBER": str(number)}}
+            client.update_function_configuration(FunctionName=function, Environment=variables)
+            assert invoke(running, function)[1]["environment"]["NUMBER"] == str(number)
+        assert len(_workers(running)) == 1
+        client.delete_function(FunctionName=function)
+        assert _workers(running) == []
+
+
+def _workers(account: RunningAccount) -> list[str]:
+    command, own = ["ps", "-eo", "ppid=,args="], str(account.process.pid)
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = [line for line in listed.stdout.splitlines() if "awslambdaric" in line]
+    return [line for line in lines if line.split()[0] == own]
+
+
+def test_the_runtime_api_answers_its_own_process_only() -> None:
+    api = _RuntimeApi()
+    api.request_id = "current"
+    api.invocations.put(({}, b"secret payload"))
+    runtime, own = "/2018-06-01/runtime", f"/{api.secret}/2018-06-01/runtime"
+    refused = [
+        ("GET", f"{runtime}/invocation/next", {}),
+        ("GET", f"{own}/invocation/next", {"Origin": "http://127.0.0.1"}),
+        ("GET", f"{own}/invocation/next", {"Host": "evil.example"}),
+        ("POST", f"{runtime}/invocation/current/response", {}),
+        ("POST", f"{own}/invocation/former/response", {}),
+        ("POST", f"{runtime}/init/error", {"Origin": "http://127.0.0.1"}),
+    ]
+    assert [_asked(api, *request) for request in refused] == [403] * len(refused)
+    assert _asked(api, "GET", f"{own}/invocation/next") == 200
+    assert _asked(api, "POST", f"{runtime}/init/error") == 403, "it has been loaded"
+    assert not api.answer.done()
+    assert _asked(api, "POST", f"{own}/invocation/current/response") == 202
+    assert api.answer.result(5) == (b"answer", False)
+    api.stop()
+
+
+def _asked(api: _RuntimeApi, method: str, path: str, headers: dict[str, str] | None = None) -> int:
+    connection = http.client.HTTPConnection(api.host, timeout=5)
+    connection.request(method, path, b"answer" if method == "POST" else None, headers or {})
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def _lines(account: RunningAccount, function: str, start: str = "") -> list[str]:

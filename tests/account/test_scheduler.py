@@ -60,6 +60,7 @@ def test_a_local_time_that_the_clocks_skip_does_not_occur_and_one_they_repeat_oc
         "every day",
         "rate(0 minutes)",
         "rate(5 weeks)",
+        "rate(99999999999 days)",
         "at(tomorrow)",
         "cron(0 6 * * *)",
         "cron(0 6 * * * *)",
@@ -149,6 +150,27 @@ def test_a_plan_that_changed_counts_anew_and_one_that_is_gone_is_forgotten() -> 
     assert watch.passes(minutes=5) == ["12:20:00"]
     watch.plans = []
     assert watch.passes(hours=1) == []
+
+
+def test_a_plan_that_fails_is_lost_once_and_holds_no_other_one_up() -> None:
+    watch, fails = _Watch(expression="rate(5 minutes)"), list[datetime]()
+
+    def fail(due: datetime) -> None:
+        fails.append(due)
+        raise KeyError("no such target")
+
+    watch.plans.insert(0, Plan(**{**vars(watch.plans[0]), "arn": "bad", "fire": fail}))
+    assert watch.passes() == ["12:00:30"]
+    assert watch.passes(seconds=1) == []
+    assert watch.passes(minutes=5) == ["12:05:30"]
+    assert [due.strftime("%H:%M:%S") for due in fails] == ["12:00:30", "12:05:30"]
+
+
+def test_a_rate_whose_next_occurrence_is_beyond_all_dates_occurs_no_more() -> None:
+    watch = _Watch(expression="rate(9999999 days)")
+    assert watch.passes() == ["12:00:30"]
+    assert watch.finished == 1
+    assert watch.passes(minutes=1) == []
 
 
 def _at(seconds: float) -> str:
@@ -256,6 +278,7 @@ def test_a_schedule_that_cannot_reach_its_function_is_dead_lettered(
     ("changes", "code", "reason"),
     [
         ({"ScheduleExpression": "rate(x minutes)"}, "ValidationException", "Invalid Schedule"),
+        ({"ScheduleExpression": "rate(9999999 days)"}, "ValidationException", "after the year"),
         ({"ScheduleExpression": _at(-3600)}, "ValidationException", "in the past"),
         ({"ScheduleExpressionTimezone": "Nowhere"}, "ValidationException", "not a time zone"),
         ({"GroupName": "no-group"}, "ResourceNotFoundException", "no-group does not exist"),

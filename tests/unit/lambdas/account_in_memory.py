@@ -31,6 +31,7 @@ TABLE = "runs"
 KEY = "0123456789abcdef" * 4
 
 ENVIRONMENT = RunEndedEnvironment(
+    environment_name="staging",
     powertools_service_name="t",
     powertools_metrics_namespace="t",
     powertools_log_level="INFO",

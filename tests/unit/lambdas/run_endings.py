@@ -20,6 +20,7 @@ from tests.unit.lambdas.account_in_memory import (
 from tests.unit.lambdas.sagemaker_in_memory import ARN, ENDPOINT, PACKAGE
 
 REGISTERED = {"registered": {"model_package_arn": PACKAGE}}
+DEPLOYED = {"deployment": {"arn": "endpoint"}}
 UPDATING = {"endpoint": {"action": "Update", "former_config": FORMER}}
 CREATING = {"endpoint": {"action": "Create", "former_config": None}}
 
@@ -87,7 +88,8 @@ def aborted_while_registering(account: Account) -> None:
 
 def deployed_and_failed(account: Account, former: bool) -> None:
     before = UPDATING if former else CREATING
-    account.ended("FAILED", failed("TestModel", **REGISTERED, **before), error="ModelTestFailed")
+    known_by_then = {**REGISTERED, **before, **DEPLOYED}
+    account.ended("FAILED", failed("TestModel", **known_by_then), error="ModelTestFailed")
     account.sagemaker.add_package()
     if former:
         account.sagemaker.add_config(FORMER)

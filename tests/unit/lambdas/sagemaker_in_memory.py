@@ -43,6 +43,7 @@ class SageMaker:
         self.endpoints: dict[str, Document] = {}
         self.configs: dict[str, Document] = {}
         self.models: dict[str, datetime] = {}
+        self.foreign_models: set[str] = set()
         self.former_fails = False
 
     def add_config(self, name: str, *models: str, minutes: int = 0) -> None:
@@ -148,7 +149,9 @@ class SageMaker:
     def describe_model(self, ModelName: str) -> Document:
         if ModelName not in self.models:
             raise absent("model")
-        return {"CreationTime": self.models[ModelName]}
+        bucket = "somebodys" if ModelName in self.foreign_models else "b"
+        artifact = {"ModelDataUrl": f"s3://{bucket}/runs/k/1/model.tar.gz"}
+        return {"CreationTime": self.models[ModelName], "PrimaryContainer": artifact}
 
     def delete_model(self, ModelName: str) -> None:
         if self.models.pop(ModelName, None) is None:
@@ -161,12 +164,17 @@ class SageMaker:
             "list_model_packages": Pages("ModelPackageSummaryList", self._listed_packages),
         }[operation]
 
-    def _listed_endpoints(self) -> Iterator[Document]:
-        yield from list(self.endpoints.values())
+    def _listed_endpoints(self, LastModifiedTimeAfter: datetime) -> Iterator[Document]:
+        for endpoint in list(self.endpoints.values()):
+            if endpoint["LastModifiedTime"] > LastModifiedTimeAfter:
+                yield endpoint
 
-    def _listed_configs(self, CreationTimeAfter: datetime | None = None) -> Iterator[Document]:
-        for config in list(self.configs.values()):
-            if CreationTimeAfter is None or config["CreationTime"] > CreationTimeAfter:
+    def _listed_configs(
+        self, CreationTimeAfter: datetime | None = None, NameContains: str = ""
+    ) -> Iterator[Document]:
+        for name, config in list(self.configs.items()):
+            is_new = CreationTimeAfter is None or config["CreationTime"] > CreationTimeAfter
+            if is_new and NameContains in name:
                 yield config
 
     def _listed_packages(self, **parameters: Any) -> Iterator[Document]:

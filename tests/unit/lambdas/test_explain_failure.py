@@ -136,7 +136,13 @@ def test_a_run_that_waited_too_long_for_staging_shows_the_locks_log() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "worth"), [("DatasetInvalid", False), ("ImageMissing", True), ("EndpointBusy", True)]
+    ("error", "worth"),
+    [
+        ("DatasetInvalid", False),
+        ("MetricsMissing", False),
+        ("ImageMissing", True),
+        ("EndpointBusy", True),
+    ],
 )
 def test_what_another_attempt_may_mend_is_said_to_be_worth_one(error: str, worth: bool) -> None:
     cause = json.dumps({"errorMessage": "found x", "errorType": error})

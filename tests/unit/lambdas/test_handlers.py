@@ -176,12 +176,18 @@ def test_test_model_sends_the_rows_through_the_endpoint(
 def test_explain_failure_names_the_error(
     event: Event, environment: SetEnvironment, context: SimpleNamespace
 ) -> None:
-    environment(ENDPOINT_NAME="demo-staging", LOG_GROUPS='{"PrepareRunLambda": "logs"}')
+    environment(
+        ENVIRONMENT_NAME="dev",
+        ENDPOINT_NAME="demo-staging",
+        LOG_GROUPS='{"PrepareRunLambda": "logs"}',
+    )
     caught = {
         "Error": "States.TaskFailed",
         "Cause": json.dumps(event("training_job_failed")),
     }
-    state: dict[str, Any] = {"version": "0", "run": {"name": "x"}, "failed": {"TrainModel": caught}}
+    # What the input brings along stands before what the catcher wrote.
+    kept = {"PrepareRun": {"Error": "Forged"}, "TrainModel": caught}
+    state: dict[str, Any] = {"version": "0", "run": {"name": "x"}, "failed": kept}
     failure = explain_failure({"execution_arn": "mine", "state": state}, context)
     assert failure["error"] == "TrainingJobFailed"
     assert "Duplicate" not in failure["cause"]
@@ -190,7 +196,7 @@ def test_explain_failure_names_the_error(
 def test_a_failure_after_registration_says_what_becomes_of_the_version(
     environment: SetEnvironment, context: SimpleNamespace
 ) -> None:
-    environment(ENDPOINT_NAME="demo-staging", LOG_GROUPS="{}")
+    environment(ENVIRONMENT_NAME="dev", ENDPOINT_NAME="demo-staging", LOG_GROUPS="{}")
     version = {"model_package_arn": "arn:package/3", "version": 3}
     event = {"version": "0", "bucket": {"name": "b"}}  # S3's own version is in the state as well
     state = event | {

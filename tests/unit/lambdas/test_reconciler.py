@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler import logic, sweep
+from reconciler import gateway, logic, sweep
 from reconciler.handler import handler
 from reconciler.models import DatasetVersion, Endpoint
 from reconciler.sweep import Sweep
@@ -107,15 +107,27 @@ def test_what_is_too_much_for_one_call_is_left_to_the_next(
 
 
 @pytest.mark.parametrize(("status", "handed"), [("RUNNING", 0), ("ABORTED", 1), (None, 1)])
-def test_staging_of_an_execution_that_ended_long_ago_is_freed(
+def test_the_end_of_what_holds_staging_is_handed_over_once(
     account: Account, status: str | None, handed: int
 ) -> None:
     if status:
         account.ended(status, [])
-        account.step_functions.executions[ARN]["stopDate"] = STARTED - hours(100)
     account.hold_lock()
     swept()
     assert account.lambda_.invoked == [("end", {"execution_arn": ARN})] * handed
+
+
+@pytest.mark.parametrize(("age", "freed"), [(hours(24), False), (hours(25), True)])
+def test_staging_of_an_execution_that_cannot_be_ended_is_freed_after_a_day(
+    account: Account, age: timedelta, freed: bool
+) -> None:
+    account.ended("FAILED", [])
+    records.begin_end(TABLE, ARN, redrives=0, now=1)
+    account.hold_lock()
+    made = swept(now=STOPPED + age)
+    assert made.given_up == [ARN] * freed
+    assert len(account.lambda_.invoked) == (not freed)
+    assert (records.lock(TABLE) is None) is freed
 
 
 def test_staging_of_a_dead_reconciler_is_freed(account: Account) -> None:
@@ -156,7 +168,7 @@ def test_files_without_a_manifest_are_sealed(account: Account) -> None:
     account.s3.put("v2/notes.txt")
     account.s3.put("v3/train/")
     swept()
-    assert account.lambda_.invoked == [("seal", {"dataset": "v1"})]
+    assert account.lambda_.invoked == [("seal", {"dataset": "v1", "quiet_seconds": 300})]
 
 
 @pytest.mark.parametrize(
@@ -218,6 +230,20 @@ def test_staging_past_its_time_is_deleted_and_freed(account: Account) -> None:
     assert swept(now=STARTED + hours(2)).found.expired_endpoints == 0
 
 
+def test_an_endpoint_past_its_time_does_not_wait_for_the_uploads(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.sagemaker.add_endpoint("InService", "c")
+
+    def time_runs_out(bucket: str) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(gateway, "dataset_objects", time_runs_out)
+    with pytest.raises(TimeoutError):
+        swept(now=STARTED + hours(2))
+    assert account.sagemaker.endpoints[ENDPOINT]["EndpointStatus"] == "Deleting"
+
+
 def test_staging_of_a_run_does_not_expire(account: Account) -> None:
     account.ended("RUNNING", [])
     account.hold_lock()
@@ -266,12 +292,19 @@ def test_a_part_that_is_refused_does_not_stop_the_others(
 
 
 def test_the_handler_returns_what_was_found(
-    account: Account, environment: Callable[..., None], context: SimpleNamespace
+    account: Account,
+    environment: Callable[..., None],
+    context: SimpleNamespace,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     variables = ENVIRONMENT.model_dump(by_alias=True)
     environment(**{name: str(value) for name, value in variables.items()})
     account.s3.put(MANIFEST, at=datetime.now(UTC) - hours(1))
+    account.ended("FAILED", [])
+    account.step_functions.executions[ARN]["stopDate"] = datetime.now(UTC) - hours(25)
+    account.hold_lock()
     found = handler({}, context)
+    assert caplog.records[-1].levelname == "ERROR"
     assert found == {
         "lost_executions": 0,
         "repeated_executions": 0,

@@ -19,6 +19,7 @@ from run_ended.models import (
     Endpoint,
     EndpointFields,
     Execution,
+    Model,
     RunEndedRequest,
     Staging,
     Version,
@@ -32,6 +33,7 @@ from tests.unit.lambdas.account_in_memory import (
     failed,
     known,
 )
+from tests.unit.lambdas.run_endings import DEPLOYED
 from tests.unit.lambdas.sagemaker_in_memory import ARN, PACKAGE, STARTED
 
 LAMBDAS = Path(__file__).resolve().parents[3] / "lambdas"
@@ -76,7 +78,6 @@ def test_an_event_that_names_nothing_is_refused() -> None:
 def test_the_state_that_failed_is_named_not_those_that_explain_it() -> None:
     context = read(failed("TrainModel"))
     assert context.state == "TrainModel"
-    assert context.entered == STARTED + timedelta(minutes=1)
     assert context.run is not None
     assert context.run.name == RUN
     assert context.dataset == "v1.0"
@@ -179,14 +180,17 @@ def staged(action: str = "Update", former: str | None = FORMER) -> Context:
         ("InService", RUN, FORMER, False, "nothing"),
         ("OutOfService", RUN, FORMER, True, "nothing"),
         ("Updating", FORMER, FORMER, True, "wait"),
-        ("Deleting", RUN, None, False, "wait"),
+        ("Deleting", RUN, None, True, "wait"),
+        ("Deleting", RUN, None, False, "nothing"),
     ],
 )
 def test_staging_is_put_back_to_what_it_was(
     status: str, config: str, former: str | None, holds_lock: bool, action: str
 ) -> None:
     endpoint = Endpoint(status, config)
-    repair = cleaning.repair(staged(former=former), endpoint, holds_lock=holds_lock)
+    repair = cleaning.repair(
+        staged(former=former), endpoint, holds_lock=holds_lock, awaits_deployment=False
+    )
     assert repair.action == action
     assert repair.config == (FORMER if action == "restore" else "")
 
@@ -194,34 +198,93 @@ def test_staging_is_put_back_to_what_it_was(
 def test_an_endpoint_that_the_run_never_looked_at_is_left_alone() -> None:
     context = read(failed("AcquireStaging"))
     endpoint = Endpoint("Updating", RUN)
-    assert cleaning.repair(context, endpoint, holds_lock=True) == cleaning.NOTHING
-    assert cleaning.repair(staged(), None, holds_lock=True) == cleaning.NOTHING
+    for seen, found in ((context, endpoint), (staged(), None)):
+        repair = cleaning.repair(seen, found, holds_lock=True, awaits_deployment=False)
+        assert repair == cleaning.NOTHING
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "holds_lock", "action"),
+    [
+        (None, True, "wait"),
+        (None, False, "nothing"),
+        (Endpoint("InService", FORMER), True, "wait"),
+        (Endpoint("InService", FORMER), False, "nothing"),
+        (Endpoint("InService", RUN), True, "restore"),
+    ],
+)
+def test_a_deployment_that_does_not_show_is_waited_for(
+    endpoint: Endpoint | None, holds_lock: bool, action: str
+) -> None:
+    repair = cleaning.repair(staged(), endpoint, holds_lock=holds_lock, awaits_deployment=True)
+    assert repair.action == action
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "results", "error", "seconds", "awaited"),
+    [
+        ("ABORTED", "UpdateEndpoint", {}, "", 59, True),
+        ("ABORTED", "UpdateEndpoint", {}, "", 60, False),
+        ("TIMED_OUT", "CreateEndpoint", {}, "", 1, True),
+        ("FAILED", "CreateEndpoint", {}, "SageMaker.AmazonSageMakerException", 1, False),
+        ("FAILED", "WaitForEndpoint", DEPLOYED, "EndpointTimedOut", 1, True),
+        ("FAILED", "WaitForEndpoint", DEPLOYED, "EndpointRolledBack", 1, False),
+        ("ABORTED", "TestModel", DEPLOYED, "", 1, True),
+        ("ABORTED", "FindEndpoint", {}, "", 1, False),
+    ],
+)
+def test_only_who_may_have_asked_for_a_deployment_awaits_it(
+    status: str, state: str, results: dict[str, Any], error: str, seconds: int, awaited: bool
+) -> None:
+    context = read([("PrepareRun", INPUT), (state, known(**results))])
+    now = int(STOPPED.timestamp()) + seconds
+    assert cleaning.awaits_deployment(execution(status, error), context, now=now) is awaited
+
+
+def test_what_a_duplicate_names_is_another_executions() -> None:
+    duplicate = RUN_FIELDS | {"status": "Duplicate"}
+    context = read([("Duplicate", known(registered={"model_package_arn": PACKAGE}, run=duplicate))])
+    assert (context.run, context.registered) == (None, None)
 
 
 def config(name: str, minutes: int, *models: str) -> Config:
     return Config(name, STARTED + timedelta(minutes=minutes), frozenset(models or (name,)))
 
 
-def test_surplus_is_what_is_old_of_this_project_and_used_by_nothing() -> None:
-    names = [f"demo-v1-{number}aaaaaaaaa-1" for number in range(5)]
-    configs = [config(name, minutes) for minutes, name in enumerate(names)]
-    others = [config("demo-mine", 0), config("demolition-v1-0aaaaaaaaa-1", 0)]
-    found = cleaning.surplus(
-        [*configs, *others], {names[1]}, project="demo", run_name=names[2], kept=1
-    )
-    assert found.configs == (names[3], names[0])
-    assert found.models == found.configs
+@pytest.mark.parametrize(("kept", "going"), [(1, [3, 2, 0]), (2, [3, 2, 0]), (4, [0])])
+def test_surplus_is_what_is_older_than_the_newest_few(kept: int, going: list[int]) -> None:
+    configs = [config(f"demo-v1-{number}aaaaaaaaa-1", number) for number in range(6)]
+    found = cleaning.surplus(configs, run_name=configs[1].name, kept=kept)
+    assert found == [configs[number] for number in going]
+
+
+def test_only_what_is_made_as_runs_make_it_is_a_runs() -> None:
+    ours = config("demo-v1-0aaaaaaaaa-1", 0)
+    others = [
+        config("demo-mine", 0),
+        config("demolition-v1-0aaaaaaaaa-1", 0),
+        config("demo-v1-1aaaaaaaaa-1", 0, "another-model"),
+    ]
+    assert cleaning.of_runs([ours, *others], "demo") == [ours]
+
+
+@pytest.mark.parametrize(
+    ("model", "ours"),
+    [
+        (Model(STARTED, "s3://b/runs/k/1/model.tar.gz"), True),
+        (Model(STARTED, "s3://b-two/runs/k/1/model.tar.gz"), False),
+        (Model(STARTED, "s3://b/elsewhere/model.tar.gz"), False),
+        (None, True),
+    ],
+)
+def test_a_model_is_ours_by_the_bucket_of_its_artifact(model: Model | None, ours: bool) -> None:
+    assert cleaning.is_ours(model, "b") is ours
 
 
 def test_a_model_that_another_config_has_stays() -> None:
-    old, new = "demo-v1-0aaaaaaaaa-1", "demo-v1-1aaaaaaaaa-1"
-    configs = [config(old, 0), config(new, 1), config("experiment", 2, old)]
-    found = cleaning.surplus(configs, set(), project="demo", run_name=new, kept=1)
-    assert found == cleaning.Surplus((old,), ())
-    context = read(failed("TestModel"))
-    assert context.run is not None
-    assert not cleaning.model_may_go(context.run, [config("experiment", 2, RUN)])
-    assert cleaning.model_may_go(context.run, [config(RUN, 2)])
+    assert not cleaning.model_may_go(RUN, [config("experiment", 2, RUN)])
+    assert cleaning.model_may_go(RUN, [config("experiment", 2, RUN)], ["experiment"])
+    assert cleaning.model_may_go(RUN, [config(RUN, 2)])
 
 
 def test_a_rejection_is_one_short_line() -> None:
@@ -303,3 +366,9 @@ def test_what_decides_knows_no_sdk(module: str) -> None:
     for name in froms | plain:
         assert not name.startswith(("boto", "shared.aws", "shared.records")), name
         assert not name.endswith((".gateway", ".hosting")), name
+
+
+def test_commands_name_the_environment_that_is_not_the_default() -> None:
+    told = ended(execution())._replace(environment_name="prod")
+    assert notification.next_steps(told)
+    assert all(step.endswith(" --env prod") for step in notification.next_steps(told))

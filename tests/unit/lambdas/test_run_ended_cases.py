@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from run_ended import cleaning
+from run_ended.ending import end_what_ended
 from run_ended.handler import handler
-from run_ended.models import Outcome
+from run_ended.models import Outcome, RunEndedRequest
 from shared import records
 from shared.errors import CleaningIncomplete, EventInvalid
 from tests.unit.lambdas.account_in_memory import (
@@ -25,11 +26,15 @@ from tests.unit.lambdas.account_in_memory import (
     known,
 )
 from tests.unit.lambdas.run_endings import (
+    BASE,
+    CREATING,
     SCENARIOS,
+    UPDATING,
     aborted_while_registering,
     left,
     look,
     look_until_complete,
+    succeeded,
     text,
     unusable_input,
     update_to_undo,
@@ -55,12 +60,110 @@ def test_staging_that_never_comes_back_is_given_up_loudly(account: Account) -> N
     for _ in range(cleaning.REPAIRS):
         assert look().status == "Pending"
         account.sagemaker.settle()
-    with pytest.raises(CleaningIncomplete, match="5 requests did not undo"):
-        look()
+    given_up = look()
+    assert given_up.status == "Completed"
+    assert "5 requests did not undo what this run changed" in given_up.given_up
     assert account.changes.count("update_endpoint") == cleaning.REPAIRS
-    lock = records.lock(TABLE)
-    assert lock is not None
-    assert lock.holder == ARN
+    assert left(account).endpoint == ("InService", RUN)
+    assert RUN in left(account).configs
+    assert records.lock(TABLE) is None
+    assert look().status == "Duplicate"
+
+
+def event(status: str, redrives: int | None = None) -> RunEndedRequest:
+    detail: dict[str, Any] = {"executionArn": ARN, "status": status}
+    if redrives is not None:
+        detail["redriveCount"] = redrives
+    return RunEndedRequest.model_validate({"detail": detail})
+
+
+@pytest.mark.parametrize("redrives", [None, 0, 1])
+def test_an_event_that_is_ahead_of_the_description_is_tried_again(
+    account: Account, redrives: int | None
+) -> None:
+    update_to_undo(account)
+    described = account.step_functions.executions[ARN]
+    described |= {"status": "RUNNING", "redriveCount": redrives or 0}
+    changes = len(account.changes)
+    with pytest.raises(CleaningIncomplete, match="DescribeExecution that it is RUNNING so far"):
+        end_what_ended(event("FAILED", redrives), ENVIRONMENT, claimant="r", now=NOW)
+    assert len(account.changes) == changes
+    described["redriveCount"] = (redrives or 0) + 1
+    outcome = end_what_ended(event("FAILED", redrives), ENVIRONMENT, claimant="r", now=NOW)
+    assert outcome.status == "Running"
+
+
+def test_a_deployment_that_shows_late_is_undone(account: Account) -> None:
+    account.ended("ABORTED", [("PrepareRun", {}), ("UpdateEndpoint", known(**UPDATING))])
+    account.sagemaker.add_config(FORMER)
+    account.sagemaker.add_config(RUN)
+    account.sagemaker.add_endpoint("InService", FORMER)
+    account.hold_lock()
+    assert look().status == "Pending"
+    assert left(account).configs == {FORMER, RUN}
+    assert left(account).lock == ARN
+    account.sagemaker.add_endpoint("Updating", FORMER, next=RUN)
+    look_until_complete(account)
+    assert left(account).endpoint == ("InService", FORMER)
+    assert left(account).configs == {FORMER}
+
+
+def test_a_deployment_that_never_shows_is_forgotten(account: Account) -> None:
+    account.ended("ABORTED", [("PrepareRun", {}), ("CreateEndpoint", known(**CREATING))])
+    account.sagemaker.add_config(RUN)
+    account.hold_lock()
+    assert look(now=NOW + 54).status == "Pending"
+    assert look(now=NOW + 55).status == "Completed"
+    assert left(account) == BASE
+
+
+def test_a_job_that_is_created_late_is_stopped(account: Account) -> None:
+    account.ended("ABORTED", [("PrepareRun", {}), ("TrainModel", known())])
+    assert look().status == "Pending"
+    account.sagemaker.training_jobs[RUN] = "InProgress"
+    assert look().status == "Completed"
+    assert account.sagemaker.training_jobs[RUN] == "Stopping"
+
+
+def test_the_end_of_a_duplicate_touches_nothing_of_the_run(account: Account) -> None:
+    run = RUN_FIELDS | {"status": "Duplicate"}
+    account.ended("ABORTED", [("PrepareRun", {}), ("IsDuplicate", known() | {"run": run})])
+    account.sagemaker.training_jobs[RUN] = "InProgress"
+    account.sagemaker.add_config(RUN)
+    assert look().status == "Completed"
+    assert account.sagemaker.training_jobs[RUN] == "InProgress"
+    assert (left(account).configs, left(account).models) == ({RUN}, {RUN})
+    assert RUN not in text(account)
+
+
+def test_configs_of_a_project_whose_name_begins_alike_are_not_counted_nor_deleted(
+    account: Account,
+) -> None:
+    succeeded(account)
+    theirs = {f"demo-two-v1-{number}aaaaaaaaa-1" for number in range(3)}
+    for name in theirs:
+        account.sagemaker.add_config(name, minutes=2)
+    account.sagemaker.foreign_models = theirs
+    look_until_complete(account)
+    assert left(account).configs == {*SCENARIOS[succeeded].configs, *theirs}
+
+
+def test_an_old_config_that_a_foreign_endpoint_serves_stays(account: Account) -> None:
+    succeeded(account)
+    account.sagemaker.add_endpoint("InService", "demo-v1-1aaaaaaaaa-1", name="somebodys")
+    look_until_complete(account)
+    assert left(account).configs == {*SCENARIOS[succeeded].configs, "demo-v1-1aaaaaaaaa-1"}
+
+
+def test_a_throttled_history_is_waited_for_before_less_is_told(account: Account) -> None:
+    update_to_undo(account)
+    account.refused = {"get_paginator": "ThrottlingException"}
+    with pytest.raises(CleaningIncomplete, match="lasted longer than all retries"):
+        look()
+    assert not account.sns.published
+    with pytest.raises(CleaningIncomplete, match="Reading the history"):
+        look(now=NOW + 120)
+    assert "the history could not be read" in text(account)
 
 
 def test_a_former_config_that_is_gone_leaves_the_runs_own_in_service(account: Account) -> None:
@@ -182,8 +285,26 @@ def test_long_log_lines_are_cut_to_what_is_read(account: Account) -> None:
     assert text(account).count("x" * 1000) == 4
 
 
+def test_staging_that_is_given_up_is_logged_as_an_error(
+    account: Account,
+    environment: Callable[..., None],
+    context: SimpleNamespace,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    variables = ENVIRONMENT.model_dump(by_alias=True)
+    environment(**{name: str(value) for name, value in variables.items()})
+    monkeypatch.setattr(cleaning, "REPAIRS", 0)
+    update_to_undo(account)
+    assert handler({"execution_arn": ARN}, context)["status"] == "Completed"
+    assert caplog.records[-1].levelname == "ERROR"
+
+
 def test_the_endpoints_event_is_about_who_holds_staging(
-    account: Account, environment: Callable[..., None], context: SimpleNamespace
+    account: Account,
+    environment: Callable[..., None],
+    context: SimpleNamespace,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     variables = ENVIRONMENT.model_dump(by_alias=True)
     environment(**{name: str(value) for name, value in variables.items()})
@@ -197,6 +318,7 @@ def test_the_endpoints_event_is_about_who_holds_staging(
     account.sagemaker.settle()
     assert handler(event, context)["status"] == "Completed"
     assert handler({"execution_arn": ARN}, context)["status"] == "Duplicate"
+    assert {each.levelname for each in caplog.records} == {"INFO"}
     with pytest.raises(EventInvalid, match="RunEndedRequest"):
         handler({}, context)
 

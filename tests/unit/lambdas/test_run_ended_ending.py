@@ -119,3 +119,5 @@ def test_what_success_leaves_frees_staging_even_if_it_may_not_be_deleted(
     with pytest.raises(CleaningIncomplete, match="Deleting what earlier runs left"):
         look()
     assert records.lock(TABLE) is None
+    assert len(account.sns.published) == 1
+    assert "Deleting" not in text(account)

@@ -82,7 +82,14 @@ def test_a_job_that_ends_while_it_is_stopped_has_ended(stub: Stub, kind: str) ->
     sagemaker.add_response(f"describe_{operation}", described | more, name)
     sagemaker.add_client_error(f"stop_{operation}", "ValidationException", expected_params=name)
     job = Job("Training", RUN) if kind == "Training" else Job("Processing", RUN)
-    assert gateway.stop(job) is False
+    assert gateway.stop(job) is True
+
+
+def test_a_job_that_was_never_created_is_told_from_one_that_ended(stub: Stub) -> None:
+    stub("sagemaker").add_client_error(
+        "describe_training_job", "ValidationException", "Requested resource not found."
+    )
+    assert gateway.stop(Job("Training", RUN)) is False
 
 
 def test_a_job_that_may_not_be_stopped_is_not_forgotten(stub: Stub) -> None:
@@ -157,14 +164,15 @@ def test_configs_in_use_are_those_served_and_those_to_come(stub: Stub) -> None:
         "LastModifiedTime": STARTED,
         "EndpointStatus": "Updating",
     }
-    sagemaker.add_response("list_endpoints", {"Endpoints": [listed, listed]})
+    after = {"LastModifiedTimeAfter": STARTED - timedelta(minutes=1)}
+    sagemaker.add_response("list_endpoints", {"Endpoints": [listed, listed]}, after)
     pending = {"EndpointConfigName": "next"}
     answer = described_endpoint(EndpointConfigName="now", PendingDeploymentSummary=pending)
     sagemaker.add_response("describe_endpoint", answer)
     sagemaker.add_client_error(
         "describe_endpoint", "ValidationException", 'Could not find endpoint "e".'
     )
-    assert hosting.configs_in_use() == {"now", "next"}
+    assert hosting.configs_in_use(STARTED) == {"now", "next"}
 
 
 def test_configs_come_with_the_models_of_all_their_variants(stub: Stub) -> None:
@@ -181,7 +189,10 @@ def test_configs_come_with_the_models_of_all_their_variants(stub: Stub) -> None:
         "ShadowProductionVariants": [{"VariantName": "b", "ModelName": "shadow"}],
     }
     sagemaker.add_response("describe_endpoint_config", listed | variants)
-    assert hosting.configs(STARTED) == (Config("c", STARTED, frozenset({"m", "shadow"})),)
+    assert hosting.configs_since(STARTED) == (Config("c", STARTED, frozenset({"m", "shadow"})),)
+    named = {"NameContains": "demo-"}
+    sagemaker.add_response("list_endpoint_configs", {"EndpointConfigs": []}, named)
+    assert hosting.configs_named("demo-") == ()
 
 
 @pytest.mark.parametrize(
@@ -230,10 +241,15 @@ def test_executions_are_listed_by_every_way_to_end(stub: Stub) -> None:
             "stopDate": STOPPED,
         }
         asked = {"stateMachineArn": MACHINE, "statusFilter": status}
-        # Older than anybody asks for: the next page is not read.
-        states.add_response("list_executions", {"executions": [listed], "nextToken": "next"}, asked)
-    found = list(reconciling.ended_executions(MACHINE, started_after=STOPPED))
-    assert [each.arn for each in found] == [f"{ARN}-{status}" for status in reconciling.ENDED]
+        # What started long ago may have ended lately: the end alone says when to stop reading.
+        long = listed | {"startDate": STARTED - timedelta(days=30)}
+        states.add_response("list_executions", {"executions": [long], "nextToken": "next"}, asked)
+        old = listed | {"stopDate": STOPPED - timedelta(seconds=1)}
+        states.add_response("list_executions", {"executions": [old], "nextToken": "next"})
+    found = list(reconciling.ended_executions(MACHINE, stopped_after=STOPPED))
+    assert [each.arn for each in found] == [
+        f"{ARN}-{status}" for status in reconciling.ENDED for _ in range(2)
+    ]
 
 
 def test_other_lambdas_are_invoked_without_waiting(stub: Stub) -> None:

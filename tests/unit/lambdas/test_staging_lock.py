@@ -18,6 +18,7 @@ NOW = 1_000_000
 MINE = "arn:aws:states:eu-west-1:111122223333:execution:m:mine"
 THEIRS = "arn:aws:states:eu-west-1:111122223333:execution:m:theirs"
 EXPIRY = "endpoint-expiry"
+TIMEOUTS = {"LOCK_TIMEOUT_SECONDS": "600", "CLEANUP_TIMEOUT_SECONDS": "4500"}
 Stub = Callable[[str], Stubber]
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -67,7 +68,9 @@ def table(monkeypatch: pytest.MonkeyPatch, executions: dict[str, Execution]) -> 
 
 def look(before: Staging | None = None, *, now: int = NOW, timeout_seconds: int = 600) -> Staging:
     request = AcquireRequest(execution_arn=MINE, staging=before or Staging())
-    return acquisition.acquire(request, TABLE, now=now, timeout_seconds=timeout_seconds)
+    return acquisition.acquire(
+        request, TABLE, now=now, timeout_seconds=timeout_seconds, cleanup_timeout_seconds=4500
+    )
 
 
 def test_free_staging_is_taken(table: Table) -> None:
@@ -96,7 +99,7 @@ def test_a_running_holder_is_waited_for(
 
 @pytest.mark.parametrize(
     ("stopped_ago", "completed", "taken"),
-    [(1, True, True), (1, False, False), (899, False, False), (900, False, True)],
+    [(1, True, True), (1, False, False), (4499, False, False), (4500, False, True)],
 )
 def test_a_stopped_holder_is_replaced_once_its_end_is_complete_or_long_ago(
     table: Table,
@@ -157,7 +160,7 @@ def test_staging_that_comes_free_at_the_last_look_is_taken(table: Table) -> None
 def test_the_handler_reads_the_table_and_writes_conditionally(
     stub: Stub, environment: Callable[..., None], context: SimpleNamespace
 ) -> None:
-    environment(RUN_TABLE_NAME=TABLE, LOCK_TIMEOUT_SECONDS="600")
+    environment(RUN_TABLE_NAME=TABLE, **TIMEOUTS)
     held = {"id": {"S": records.LOCK_ID}, "holder": {"S": THEIRS}, "since": {"N": "1"}}
     dynamodb = stub("dynamodb")
     dynamodb.add_response("get_item", {"Item": held})
@@ -188,6 +191,6 @@ def test_an_execution_that_is_forgotten_is_none(stub: Stub) -> None:
 def test_a_malformed_request_is_named(
     environment: Callable[..., None], context: SimpleNamespace
 ) -> None:
-    environment(RUN_TABLE_NAME=TABLE, LOCK_TIMEOUT_SECONDS="600")
+    environment(RUN_TABLE_NAME=TABLE, **TIMEOUTS)
     with pytest.raises(EventInvalid, match="AcquireRequest: execution_arn: Field required"):
         handler({"staging": {}}, context)

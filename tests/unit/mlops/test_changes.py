@@ -4,8 +4,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from mlops.cdk import Cdk
-from mlops.changes import changed_parts, definition_changes, definition_lines
+from mlops.changes import changed_parts, definition_changes, definition_lines, unsettled_parts
 from mlops.project import Project
 from mlops.target import Deployment, Target
 
@@ -30,11 +32,12 @@ def _training(timeout: int) -> dict[str, Any]:
 STORAGE: dict[str, Any] = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}}
 
 
-def _deployment(deployed: dict[str, Any]) -> Deployment:
+def _deployment(deployed: dict[str, Any], status: str = "UPDATE_COMPLETE") -> Deployment:
     def get_template(StackName: str) -> dict[str, Any]:
         return {"TemplateBody": deployed[StackName]}
 
     target = SimpleNamespace(
+        stack_status=lambda stack: status if stack in deployed else None,
         stack_outputs=lambda stack: {} if stack in deployed else None,
         cloudformation=SimpleNamespace(get_template=get_template),
     )
@@ -58,6 +61,25 @@ def test_a_stack_that_differs_or_is_absent_is_a_change() -> None:
     assert changed_parts(_deployment({}), _cdk(60)) == ["storage", "training"]
 
 
+@pytest.mark.parametrize(
+    ("status", "settled"),
+    [
+        ("CREATE_COMPLETE", True),
+        ("UPDATE_ROLLBACK_COMPLETE", True),
+        ("ROLLBACK_COMPLETE", False),
+        ("UPDATE_ROLLBACK_FAILED", False),
+        ("REVIEW_IN_PROGRESS", False),
+    ],
+)
+def test_a_stack_whose_deployment_failed_is_a_change_although_its_template_is_equal(
+    status: str, settled: bool
+) -> None:
+    deployment = _deployment(DEPLOYED, status)
+    parts = [] if settled else ["storage", "training"]
+    assert changed_parts(deployment, _cdk(60)) == parts
+    assert unsettled_parts(deployment) == dict.fromkeys(parts, status)
+
+
 def test_references_are_shown_by_their_names() -> None:
     text = "\n".join(definition_lines(_training(60)))
     for words in ("arn:${AWS::Partition}:states", "${PrepareRunLambda.Arn}", "${storage:Bucket}"):
@@ -70,6 +92,10 @@ def test_a_changed_state_machine_is_shown_line_by_line() -> None:
         ["-", '"TimeoutSeconds":', "60"]
     ]
     assert any(line.endswith('"TimeoutSeconds": 61') for line in lines)
+
+
+def test_a_stack_without_a_template_yet_has_no_definition() -> None:
+    assert definition_lines({}) == []
 
 
 def test_a_first_deployment_has_nothing_to_compare_with() -> None:

@@ -12,6 +12,7 @@ from mlops import runs as run_module
 from mlops import versions as version_module
 from mlops.cli import app
 from mlops.commands import common
+from mlops.commands import deploy as deploy_commands
 from mlops.target import Target
 from tests.unit.mlops.factories import run, version
 
@@ -49,7 +50,30 @@ def test_json_is_alone_on_standard_output(cli: CliRunner, command: str) -> None:
 
 def test_an_empty_list_says_what_to_do(cli: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "list_runs", lambda deployment, limit: [])
-    assert "mlops data publish FOLDER" in cli.invoke(app, ["runs", "list"]).stdout
+    monkeypatch.setattr(version_module, "list_versions", lambda *_: [])
+    runs = cli.invoke(app, ["runs", "list", "--env", "prod"]).stdout
+    assert "`.venv/bin/mlops data publish FOLDER --env prod`" in runs
+    versions = cli.invoke(app, ["versions", "list", "--env", "prod"]).stdout
+    assert "`.venv/bin/mlops runs list --env prod`" in versions
+
+
+def test_a_stack_that_failed_is_deployed_again_after_a_question(
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cdk = SimpleNamespace(show=lambda command: None, diff=list, template=lambda stack: {})
+    target = SimpleNamespace(
+        stack_status=lambda stack: "ROLLBACK_COMPLETE",
+        stack_outputs=lambda stack: {},
+        cloudformation=SimpleNamespace(get_template=lambda **request: {"TemplateBody": {}}),
+    )
+    monkeypatch.setattr(common, "find_target", lambda: cast("Target", target))
+    monkeypatch.setattr(deploy_commands, "_synthesized", lambda *_: cdk)
+    monkeypatch.setattr(deploy_commands, "bootstrapped", lambda deployment: True)
+    result = cli.invoke(app, ["deploy"], input="n\n")
+    assert result.exit_code == 1
+    assert "-storage is ROLLBACK_COMPLETE: it is deployed again" in result.stdout
+    assert "Deploy to" in result.stdout
+    assert "nothing to ask" not in result.stdout
 
 
 def test_help_lists_every_group() -> None:

@@ -10,15 +10,19 @@ from typer.testing import CliRunner
 
 from mlops import cost_of_run as of_run
 from mlops.cli import app
+from mlops.commands import cost as cost_command
 from mlops.cost_of_month import (
+    NOT_COUNTED,
     _counted,
     _endpoint,
     _schedules,
+    _tables,
     _time_to_live_hours,
     invocations_a_month,
 )
 from mlops.history import read_history
 from mlops.prices import PRICES_FILE, cost_line, price_list
+from mlops.render import Output
 from mlops.stack_resources import StackResource
 from mlops.target import Deployment, Target
 from tests.unit.mlops.factories import START, event, run
@@ -28,6 +32,11 @@ FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:prepare"
 
 def _resource(kind: str, **properties: Any) -> StackResource:
     return StackResource("Id", kind, "name", False, properties)
+
+
+def _schedule(expression: str, function: str) -> StackResource:
+    target = {"Arn": {"Fn::GetAtt": [function, "Arn"]}}
+    return _resource("AWS::Scheduler::Schedule", ScheduleExpression=expression, Target=target)
 
 
 def _function(**variables: str) -> StackResource:
@@ -124,20 +133,77 @@ def test_keys_alarms_and_dashboards_are_counted() -> None:
 
 @pytest.mark.parametrize(
     ("expression", "times"),
-    [("rate(15 minutes)", 2920), ("rate(1 hour)", 730), ("cron(0 3 ? * MON *)", 1), ("odd", 1)],
+    [("rate(15 minutes)", 2920), ("rate(1 hour)", 730), ("cron(0 3 ? * MON *)", 0), ("odd", 0)],
 )
 def test_a_rate_says_how_often(expression: str, times: float) -> None:
     assert invocations_a_month(expression) == times
 
 
 def test_a_schedule_costs_its_invocations_and_its_lambda() -> None:
-    schedule = _resource("AWS::Scheduler::Schedule", ScheduleExpression="rate(15 minutes)")
-    lines = {line.item: line.quantity for line in _schedules([schedule, _function()])}
+    larger = StackResource("Large", "AWS::Lambda::Function", "large", False, {"MemorySize": 3008})
+    cron = _schedule("cron(0 3 ? * MON *)", "Large")
+    resources = [_schedule("rate(15 minutes)", "Id"), cron, larger, _function()]
+    lines = {line.item: line.quantity for line in _schedules(resources)}
     assert lines == {
         "schedules": 2920,
         "their Lambda requests": 2920,
         "their Lambda time": 1460.0,
     }
+
+
+def test_what_comes_up_by_cron_is_said_not_to_be_counted() -> None:
+    assert list(_schedules([_schedule("cron(0 3 ? * MON *)", "Id"), _function()])) == []
+    assert "schedules by cron" in NOT_COUNTED
+
+
+@pytest.mark.parametrize("recovers", [True, False])
+def test_the_recovery_of_the_table_is_priced_where_it_is_on(recovers: bool) -> None:
+    size = {"Table": {"TableSizeBytes": 1024**3}}
+    tables = SimpleNamespace(describe_table=lambda **request: size)
+    deployment = cast("Deployment", SimpleNamespace(target=SimpleNamespace(dynamodb=tables)))
+    specified = {"PointInTimeRecoveryEnabled": recovers}
+    table = _resource("AWS::DynamoDB::Table", PointInTimeRecoverySpecification=specified)
+    storage, *recovery = [line.usd for line in _tables(deployment, [table])]
+    assert storage == pytest.approx(0.25)
+    assert recovery == ([pytest.approx(0.2)] if recovers else [])
+
+
+def test_a_retried_lambda_is_billed_for_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    function = f'{{"FunctionName": "{FUNCTION}"}}'
+    events = [
+        event(1, 0, "ExecutionStarted", 0),
+        event(2, 0, "TaskStateEntered", 1, name="PrepareRun"),
+        event(3, 0, "TaskScheduled", 2, parameters=function),
+        event(4, 1, "TaskFailed", 3, error="Lambda.TooManyRequestsException", cause="busy"),
+        event(5, 2, "TaskScheduled", 4, parameters=function),
+        event(6, 3, "TaskSucceeded", 5),
+        event(7, 3, "TaskStateExited", 6, name="PrepareRun"),
+    ]
+    configured = {"MemorySize": 512, "Architectures": ["x86_64"]}
+    functions = SimpleNamespace(get_function_configuration=lambda **request: configured)
+    target = cast("Target", SimpleNamespace(lambda_=functions))
+    monkeypatch.setattr(of_run, "execution_history", lambda *_: read_history(events))
+    lines = {line.item: line.quantity for line in of_run.cost_of_run(target, run())}
+    assert (lines["Lambda requests"], lines["state transitions"]) == (2, 2)
+
+
+def test_a_small_total_has_the_digits_of_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    line = cost_line("state transitions", "state-transition", 13)
+    cost_command._print(Output(), "run x", [line], "")
+    row, total = capsys.readouterr().out.splitlines()[-3:-1]
+    assert "0.00033" in row
+    assert total.startswith("total 0.00033 USD; ")
+
+
+def test_the_help_of_run_says_what_is_taken() -> None:
+    printed = " ".join(CliRunner().invoke(app, ["cost", "--help"]).stdout.split())
+    assert "a part" not in printed
+    assert "the beginning of it" in printed
+
+
+def test_an_empty_run_is_no_month() -> None:
+    result = CliRunner().invoke(app, ["cost", "--run", "", "--month"])
+    assert result.exit_code == 2
 
 
 def test_two_questions_at_once_are_refused() -> None:

@@ -59,7 +59,7 @@ def test_a_region_that_is_not_set_has_a_remedy(monkeypatch: pytest.MonkeyPatch) 
     [
         (_error("ExpiredToken"), "ExpiredToken: ", "renew them"),
         (_error("InvalidClientTokenId"), "does not know this access key", "renew them"),
-        (aws.NoCredentialsError(), "no AWS credentials found", "aws configure"),
+        (aws.NoCredentialsError(), "no AWS credentials found", "`.venv/bin/aws configure`"),
     ],
 )
 def test_credentials_that_do_not_work_end_the_look(
@@ -99,6 +99,8 @@ def test_the_bootstrap_of_the_qualifier_counts(
     finding = check_bootstrap(target, cdk_of(project, env))
     assert finding.status == status
     assert bool(finding.remedy) == (status != OK)
+    if env == "prod":
+        assert "`.venv/bin/mlops deploy --env prod`" in finding.remedy
 
 
 def test_the_quotas_are_those_of_the_chosen_types(project: Project) -> None:
@@ -205,6 +207,22 @@ def test_names_that_others_hold_are_failures(stack: Any, words: str) -> None:
     repository = findings["repository models"]
     assert repository.status == FAIL
     assert "storage.existing_repository_name" in repository.remedy
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        ("ROLLBACK_COMPLETE", "`.venv/bin/aws cloudformation delete-stack --stack-name "),
+        ("UPDATE_ROLLBACK_FAILED", "`.venv/bin/aws cloudformation continue-update-rollback "),
+    ],
+)
+def test_a_broken_stack_comes_with_what_gets_it_out(status: str, remedy: str) -> None:
+    stack = {"Stacks": [{"StackStatus": status}]}
+    deployment = _account(lambda **request: stack, lambda **request: {})
+    first = next(check_names(deployment, CDK))
+    assert (first.status, first.found) == (FAIL, status)
+    assert remedy in first.remedy
+    assert first.remedy.endswith("--stack-name example-dev-storage`")
 
 
 def test_a_name_that_may_not_be_looked_at_is_a_warning() -> None:

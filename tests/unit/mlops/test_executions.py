@@ -58,11 +58,13 @@ def _absent(**request: str) -> None:
     raise ClientError({"Error": {"Code": "404", "Message": "Not Found"}}, "HeadObject")
 
 
-def _deployment(states: States, head: Any = lambda **request: {"VersionId": "7"}) -> Deployment:
+def _deployment(
+    states: States, head: Any = lambda **request: {"VersionId": "7"}, env: str = "dev"
+) -> Deployment:
     target = SimpleNamespace(
         stepfunctions=states, s3=SimpleNamespace(head_object=head), poll_seconds=0.0
     )
-    known = SimpleNamespace(bucket="b", state_machine_arn=MACHINE, target=target)
+    known = SimpleNamespace(env=env, bucket="b", state_machine_arn=MACHINE, target=target)
     return cast("Deployment", known)
 
 
@@ -115,6 +117,10 @@ def test_hyperparameters_are_strings_by_name() -> None:
         (["eta="], "printable characters"),
         (["eta=a\x00b"], "printable characters"),
         (["eta=1\n"], "printable characters"),
+        (["eta=NaN"], "the value is NaN; expected a finite number"),
+        (["eta=-inf"], "the value is -inf"),
+        (["eta= infinity "], "the value is infinity"),
+        (["eta=1e999"], "the value is 1e999"),
         (["eta=" + "1" * 2501], "2501 characters"),
         (["eta=1", "eta=2"], "eta is given twice"),
         ([f"n{number}=1" for number in range(101)], "at most 100"),
@@ -165,6 +171,16 @@ def test_what_runs_or_has_succeeded_is_not_retried(status: str) -> None:
     assert states.started == []
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [("SUCCEEDED", "--dataset v1.0 --again --env prod`"), ("RUNNING", "2d3f5a1f --env prod`")],
+)
+def test_what_to_do_instead_of_a_retry_names_the_environment(status: str, words: str) -> None:
+    deployment = _deployment(States(), env="prod")
+    with pytest.raises(RequestError, match=words):
+        retry_run(deployment, replace(run(), status=status))
+
+
 def test_an_input_without_a_data_set_is_not_retried() -> None:
     with pytest.raises(RequestError, match="input without a data set"):
         retry_run(_deployment(States({}, "FAILED")), replace(run(), status="FAILED"))
@@ -172,7 +188,7 @@ def test_an_input_without_a_data_set_is_not_retried() -> None:
 
 def test_a_stopped_run_has_ended_when_the_command_returns() -> None:
     states = States({"dataset": "v1.0"})
-    ended = stop_run(_deployment(states).target, replace(run(), status="RUNNING"), "wrong data")
+    ended = stop_run(_deployment(states), replace(run(), status="RUNNING"), "wrong data")
     assert ended.status == "ABORTED"
     assert states.stopped == [
         {"executionArn": run().execution_arn, "error": "OperatorStopped", "cause": "wrong data"}
@@ -182,13 +198,13 @@ def test_a_stopped_run_has_ended_when_the_command_returns() -> None:
 def test_a_run_that_has_ended_is_not_stopped() -> None:
     states = States({}, "SUCCEEDED")
     with pytest.raises(RequestError, match=f"run {NAME} ended SUCCEEDED already"):
-        stop_run(_deployment(states).target, run(), "")
+        stop_run(_deployment(states), run(), "")
     assert states.stopped == []
 
 
 def test_a_run_that_does_not_end_is_said_to_run_still() -> None:
     with pytest.raises(RequestError, match="runs still after 0 s"):
-        wait_until_ended(_deployment(States()).target, run(), seconds=0.01)
+        wait_until_ended(_deployment(States()), run(), seconds=0.01)
 
 
 def test_the_error_of_a_stopped_execution_has_one_name() -> None:

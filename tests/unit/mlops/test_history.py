@@ -83,10 +83,10 @@ def test_an_aborted_execution_leaves_no_state_running() -> None:
 
 def test_success_is_required_in_one_line_that_says_where_and_why() -> None:
     with pytest.raises(RunFailedError) as caught:
-        require_success(run(), read_history(failing_events()))
+        require_success("prod", run(), read_history(failing_events()))
     message = str(caught.value)
     assert "in TrainModel: TrainingFailed: no rows at all" in message
-    assert "`.venv/bin/mlops runs show v1-0-2d3f5a1f`" in message
+    assert "`.venv/bin/mlops runs show v1-0-2d3f5a1f --env prod`" in message
 
 
 @pytest.mark.parametrize(

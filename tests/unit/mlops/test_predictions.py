@@ -11,10 +11,10 @@ from botocore.exceptions import ClientError
 from mlops.commands.predict import read_rows
 from mlops.errors import DataSetError, MissingError, ResponseError
 from mlops.predictions import batches, predict
-from mlops.target import Target
+from mlops.target import Deployment
 
 
-def _target(answer: str | ClientError, bodies: list[bytes] | None = None) -> Target:
+def _deployment(answer: str | ClientError, bodies: list[bytes] | None = None) -> Deployment:
     def invoke_endpoint(**request: Any) -> dict[str, Any]:
         if isinstance(answer, ClientError):
             raise answer
@@ -23,7 +23,8 @@ def _target(answer: str | ClientError, bodies: list[bytes] | None = None) -> Tar
         return {"Body": io.BytesIO(answer.encode())}
 
     runtime = SimpleNamespace(invoke_endpoint=invoke_endpoint)
-    return cast("Target", SimpleNamespace(sagemaker_runtime=runtime))
+    target = SimpleNamespace(sagemaker_runtime=runtime)
+    return cast("Deployment", SimpleNamespace(env="prod", target=target))
 
 
 def _error(code: str, **fields: str) -> ClientError:
@@ -33,7 +34,7 @@ def _error(code: str, **fields: str) -> ClientError:
 
 def test_rows_are_sent_as_they_are() -> None:
     bodies: list[bytes] = []
-    assert predict(_target("8.5\n9\n", bodies), "e", ["M,1", "F,2"]) == [8.5, 9.0]
+    assert predict(_deployment("8.5\n9\n", bodies), "e", ["M,1", "F,2"]) == [8.5, 9.0]
     assert bodies == [b"M,1\nF,2\n"]
 
 
@@ -47,18 +48,18 @@ def test_rows_are_cut_into_requests_below_the_limit() -> None:
 @pytest.mark.parametrize("answer", ["1\n", "1\n2\n3\n", "1\nx\n"])
 def test_an_answer_that_does_not_fit_the_rows_is_an_error(answer: str) -> None:
     with pytest.raises(ResponseError, match="endpoint e"):
-        predict(_target(answer), "e", ["a", "b"])
+        predict(_deployment(answer), "e", ["a", "b"])
 
 
 def test_what_the_container_refuses_is_told_in_its_own_words() -> None:
     refused = _error("ModelError", OriginalMessage="line 1 column 2:\nfound 'x'")
     with pytest.raises(ResponseError, match="refuses: line 1 column 2: found 'x'"):
-        predict(_target(refused), "e", ["a"])
+        predict(_deployment(refused), "e", ["a"])
 
 
 def test_a_missing_endpoint_is_told_with_what_to_do() -> None:
-    with pytest.raises(MissingError, match="A run creates the staging endpoint"):
-        predict(_target(_error("ValidationError")), "e", ["a"])
+    with pytest.raises(MissingError, match="A run creates .* runs list --env prod`"):
+        predict(_deployment(_error("ValidationError")), "e", ["a"])
 
 
 def test_rows_come_from_arguments_or_a_file_but_not_both(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 import data
 from mlops.errors import MismatchError, RequestError, ToolError
 from mlops.image import build_image, source_files
-from mlops.reproduce import Reproduction, _metrics, _train, reproduce
+from mlops.reproduce import MARKER, Reproduction, _metrics, _prepare, _train, reproduce
 from mlops.run_code import write_code
 from mlops.run_inputs import InputFile, download_channels, manifest_files
 from mlops.run_model import expected_sha256, model_sha256
@@ -73,7 +73,7 @@ def _deployment(s3: Any = None, root: Path = Path(), **clients: Any) -> Deployme
     target = SimpleNamespace(s3=s3, **clients)
     project = SimpleNamespace(root=root)
     known = {"bucket": "b", "repository_name": "models", "project": project, "target": target}
-    return cast("Deployment", SimpleNamespace(**known))
+    return cast("Deployment", SimpleNamespace(env="dev", **known))
 
 
 def _digest(content: bytes) -> str:
@@ -126,12 +126,15 @@ def project(tmp_path: Path) -> Path:
 class Registry:
     """ECR that hands out no layers."""
 
+    def __init__(self, code: str = "UnsupportedOperation") -> None:
+        self.code = code
+
     def batch_get_image(self, **request: Any) -> dict[str, Any]:
         manifest = {"layers": [{"digest": "sha256:1", "size": 1}]}
         return {"images": [{"imageManifest": json.dumps(manifest)}]}
 
     def get_download_url_for_layer(self, **request: Any) -> None:
-        raise ClientError({"Error": {"Code": "UnsupportedOperation", "Message": "no"}}, "Get")
+        raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "Get")
 
     def describe_images(self, **request: Any) -> dict[str, Any]:
         return {"imageDetails": [{"imageTags": ["0123456789ab"]}]}
@@ -144,6 +147,14 @@ def test_the_working_copy_is_used_if_it_is_the_same_image(project: Path) -> None
     write_code(deployment, f"registry/models@{digest}", project / "out", notes.append)
     assert (project / "out" / "model_code" / "__main__.py").exists()
     assert notes == [f"code: the working copy, whose image is {digest} as well"]
+
+
+@pytest.mark.parametrize("code", ["InternalFailure", "500", "404", "AccessDeniedException"])
+def test_a_registry_that_fails_is_an_error(project: Path, code: str) -> None:
+    digest = build_image(source_files(project), "model-code").digest
+    deployment = _deployment(root=project, ecr=Registry(code))
+    with pytest.raises(ClientError, match=code):
+        write_code(deployment, f"registry/models@{digest}", project / "out", lambda note: None)
 
 
 def test_another_working_copy_is_refused_with_both_digests_and_what_to_check_out(
@@ -199,6 +210,36 @@ def test_a_run_that_did_not_train_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(module, "execution_history", lambda *_: History())
     with pytest.raises(RequestError, match="has started no training job"):
         reproduce(_deployment(), run(), Path("unused"), lambda note: None)
+
+
+@pytest.mark.parametrize("name", ["training.log", "ml", "notes.txt"])
+def test_a_folder_of_others_is_refused_whatever_it_holds(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(RequestError, match=f"{tmp_path} is not empty and has no {MARKER}"):
+        _prepare(tmp_path)
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_reproduction_removes_only_what_one_before_it_wrote(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    _prepare(folder)
+    assert (folder / MARKER).is_file()
+    written = [folder / name for name in ("ml/model/old", "program/old.py", "training.log")]
+    for path in (*written, folder / "notes.txt"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    _prepare(folder)
+    assert not any(path.exists() for path in written)
+    assert (folder / "notes.txt").exists()
+    assert (folder / "ml" / "input" / "data").is_dir()
+
+
+def test_what_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
+    _prepare(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "program").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic link"):
+        _prepare(tmp_path)
 
 
 def test_the_metrics_are_the_last_of_each(tmp_path: Path) -> None:

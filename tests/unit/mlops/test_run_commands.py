@@ -118,6 +118,17 @@ def test_start_prints_the_execution_and_how_to_follow_it(
     assert document["name"] == NAME
 
 
+def test_what_comes_next_acts_on_the_same_environment(
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executions, "start_run", lambda *_: run())
+    monkeypatch.setattr(executions, "stop_run", lambda *_: replace(run(), status="ABORTED"))
+    command = ["runs", "start", "--dataset", "v1.0", "--env", "prod"]
+    assert "mlops runs follow v1-0-2d3f5a1f --env prod`" in cli.invoke(app, command).stdout
+    command = ["runs", "stop", NAME, "--yes", "--env", "prod"]
+    assert "mlops runs show v1-0-2d3f5a1f --env prod`" in cli.invoke(app, command).stdout
+
+
 def test_a_duplicate_that_is_followed_says_what_that_means(
     cli: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """The account is the one the AWS environment names, and stacks are known by their outputs."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -8,13 +9,15 @@ import pytest
 from boto3 import Session
 from botocore.exceptions import ClientError
 
-from mlops.errors import MissingError, ProjectError
-from mlops.project import Project, load_project
+from mlops import project as project_module
+from mlops.errors import MissingError, ProjectError, RequestError
+from mlops.project import Project, command, load_project
 from mlops.runs import describe_run, find_run, gate_limits
 from mlops.target import Deployment, Target
 from tests.unit.mlops.factories import NAME, START
 
 LOCAL = "http://127.0.0.1:5711"
+PACKAGE = Path(project_module.__file__).parent
 AWS = "https://sts.eu-west-1.amazonaws.com"
 
 
@@ -37,9 +40,24 @@ def test_aws_is_asked_less_often() -> None:
 
 
 def test_a_stack_that_is_not_deployed_is_named_with_what_to_do() -> None:
-    command = r"`\.venv/bin/mlops deploy --env dev`"
-    with pytest.raises(MissingError, match=rf"stack example-dev-storage .*{command}"):
+    with pytest.raises(MissingError, match=r"stack example-dev-storage .*`\S+/mlops deploy`"):
         _ = _deployment({}).bucket
+
+
+def test_a_command_to_run_acts_on_the_environment_that_was_asked_for() -> None:
+    assert command("dev", "runs list") == ".venv/bin/mlops runs list"
+    assert command("prod", "runs list") == ".venv/bin/mlops runs list --env prod"
+    production = Deployment(Project(Path(), "example"), "prod", _deployment({}).target)
+    with pytest.raises(MissingError, match=r"`\.venv/bin/mlops deploy --env prod`"):
+        _ = production.bucket
+
+
+@pytest.mark.parametrize("module", sorted(PACKAGE.rglob("*.py")))
+def test_no_message_names_a_command_without_its_environment(module: Path) -> None:
+    text = module.read_text(encoding="utf-8")
+    words = r"\.venv/bin/mlops (deploy|destroy|data publish|image|runs|versions|predict|cost)"
+    assert not re.search(words, text)
+    assert not re.search(r"(?<![.\w])command\(f?[\"']", text), "the environment is a variable"
 
 
 def test_an_output_that_is_absent_is_named() -> None:
@@ -142,8 +160,24 @@ def test_a_run_is_found_by_name_by_its_beginning_and_by_default(deployed: Deploy
     assert find_run(deployed, None).name == NAME
     with pytest.raises(MissingError, match="2 runs begin with v1-0"):
         find_run(deployed, "v1-0")
-    with pytest.raises(MissingError, match="no run nope"):
+    with pytest.raises(MissingError, match="no run nope .* See `.*mlops runs list`; `.*publish"):
         find_run(deployed, "nope")
+
+
+def test_a_run_of_another_state_machine_is_refused(deployed: Deployment) -> None:
+    own = "arn:aws:states:eu-west-1:123456789012:execution:m"
+    assert find_run(deployed, f"{own}:any").name == "any"
+    for other in (f"{own}-2:any", own.replace("eu-west-1", "us-east-1") + ":any", "arn:aws:x"):
+        with pytest.raises(
+            MissingError, match=f"{other} is no run of {deployed.state_machine_arn}"
+        ):
+            find_run(deployed, other)
+
+
+@pytest.mark.parametrize("reference", ["", " "])
+def test_an_empty_reference_is_not_the_newest_run(deployed: Deployment, reference: str) -> None:
+    with pytest.raises(RequestError, match="RUN is empty"):
+        find_run(deployed, reference)
 
 
 def test_the_limits_of_the_gate_are_those_of_the_deployed_machine(deployed: Deployment) -> None:

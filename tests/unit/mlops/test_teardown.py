@@ -1,8 +1,9 @@
 """What runs left goes before the stacks; what the stacks retain or did not create stays."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 from botocore.exceptions import ClientError
@@ -10,13 +11,17 @@ from botocore.exceptions import ClientError
 from mlops import teardown
 from mlops.errors import ToolError
 from mlops.kept import kept
+from mlops.ownership import Owner
 from mlops.project import Project
+from mlops.run_report import Ending
 from mlops.stack_resources import stack_resources
 from mlops.target import Deployment, Target
-from mlops.teardown import clear, leftovers
+from mlops.teardown import clear, leftovers, stop_executions
 from mlops.teardown_steps import Leftover, remove
+from tests.unit.mlops.factories import NAME, START, run
 
 RUN = "example-v1-0-0123456789-1"
+OTHERS = "example-two-v1-0-0123456789-1"
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:m"
 STORAGE_OUTPUTS = {
     "BucketName": "bucket",
@@ -67,9 +72,50 @@ class Lists:
         return SimpleNamespace(paginate=lambda **request: self.pages[name])
 
 
-def _sagemaker() -> Lists:
-    names = (RUN, "example-other", f"other-{RUN}-x")
-    return Lists(
+class SageMaker(Lists):
+    """SageMaker with a run's things of this project, and of one whose name begins with ours."""
+
+    tags: ClassVar = {RUN: "example", OTHERS: "example-two"}
+
+    def __init__(self, *gone: str, **pages: list[dict[str, Any]]) -> None:
+        super().__init__(**pages)
+        self.gone = gone
+
+    def get_paginator(self, name: str) -> Any:
+        if name != "list_tags":
+            return super().get_paginator(name)
+        return SimpleNamespace(paginate=self._tags)
+
+    def _tags(self, ResourceArn: str) -> list[dict[str, Any]]:
+        return [{"Tags": [{"Key": "project", "Value": self.tags[ResourceArn]}]}]
+
+    def describe_training_job(self, TrainingJobName: str) -> dict[str, Any]:
+        return {"OutputDataConfig": {"S3OutputPath": _uri(TrainingJobName)}}
+
+    def describe_processing_job(self, ProcessingJobName: str) -> dict[str, Any]:
+        output = {"S3Output": {"S3Uri": _uri(ProcessingJobName)}}
+        return {"ProcessingOutputConfig": {"Outputs": [output]}}
+
+    def describe_model(self, ModelName: str) -> dict[str, Any]:
+        if ModelName in self.gone:
+            message = 'Could not find model "x".'
+            error: Any = {"Error": {"Code": "ValidationException", "Message": message}}
+            raise ClientError(error, "DescribeModel")
+        return {"PrimaryContainer": {"ModelDataUrl": _uri(ModelName)}}
+
+    def describe_endpoint_config(self, EndpointConfigName: str) -> dict[str, Any]:
+        variant = {"ModelName": EndpointConfigName}
+        return {"EndpointConfigArn": EndpointConfigName, "ProductionVariants": [variant]}
+
+
+def _uri(name: str) -> str:
+    return f"s3://{'bucket-two' if name.startswith(OTHERS) else 'bucket'}/runs/0123/1/training"
+
+
+def _sagemaker(*gone: str) -> SageMaker:
+    names = (RUN, "example-other", f"other-{RUN}-x", OTHERS)
+    return SageMaker(
+        *gone,
         list_training_jobs=[{"TrainingJobSummaries": [{"TrainingJobName": n} for n in names]}],
         list_processing_jobs=[
             {"ProcessingJobSummaries": [{"ProcessingJobName": f"{n}-evaluate"} for n in names]}
@@ -83,7 +129,9 @@ def _sagemaker() -> Lists:
     )
 
 
-def _deployment(storage: dict[str, Any], names: dict[str, str], **more: Any) -> Deployment:
+def _deployment(
+    storage: dict[str, Any], names: dict[str, str], gone: tuple[str, ...] = (), **more: Any
+) -> Deployment:
     outputs = {
         "example-dev-storage": STORAGE_OUTPUTS,
         "example-dev-training": {"StateMachineArn": MACHINE, "StagingEndpointName": "staging"},
@@ -93,7 +141,7 @@ def _deployment(storage: dict[str, Any], names: dict[str, str], **more: Any) -> 
     target = SimpleNamespace(
         stack_outputs=outputs.get,
         cloudformation=CloudFormation(storage, names),
-        sagemaker=_sagemaker(),
+        sagemaker=_sagemaker(*gone),
         scheduler=Lists(list_schedules=[{"Schedules": schedules}]),
         stepfunctions=Lists(list_executions=[{"executions": [{"executionArn": "arn:run"}]}]),
         s3=SimpleNamespace(list_object_versions=lambda **request: versions),
@@ -125,6 +173,21 @@ def test_what_goes_is_listed_in_the_order_in_which_it_can_go() -> None:
         "model package version arn:group/1",
         "all objects in bucket bucket",
     ]
+
+
+def test_of_a_model_that_is_gone_the_tag_tells_whose_its_configuration_is() -> None:
+    listed = [str(each) for each in leftovers(_deployment(OWN, OWN_NAMES, gone=(RUN, OTHERS)))]
+    assert f"endpoint configuration {RUN}" in listed
+    assert not any(each == "model " + RUN or OTHERS in each for each in listed)
+
+
+def test_a_configuration_of_own_and_others_models_stays() -> None:
+    deployment = _deployment(OWN, OWN_NAMES)
+    variants = [{"ModelName": RUN}, {"ModelName": OTHERS}]
+    config = {"EndpointConfigArn": RUN, "ProductionVariants": variants}
+    mixed: Any = deployment.target.sagemaker
+    mixed.describe_endpoint_config = lambda **request: config
+    assert not Owner(deployment).has_config(RUN)
 
 
 def test_what_is_retained_keeps_its_content() -> None:
@@ -182,6 +245,32 @@ def test_executions_are_stopped_before_anything_is_deleted(
     monkeypatch.setattr(teardown, "remove", lambda target, each: done.append(str(each)))
     clear(_deployment(OWN, OWN_NAMES), lambda note: None)
     assert done == ["execution arn:run", f"model {RUN}", "model made-meanwhile"]
+
+
+def _stop(monkeypatch: pytest.MonkeyPatch, completed: bool) -> list[str]:
+    notes: list[str] = []
+    running = replace(run(), status="RUNNING", stopped=None)
+    monkeypatch.setattr(teardown, "describe_run", lambda target, arn: running)
+    monkeypatch.setattr(teardown, "stop_run", lambda *_: run())
+    monkeypatch.setattr(teardown, "_EMBEDDED_CLEANING_SECONDS", 0.0)
+    ended = Ending(START, START if completed else None)
+    monkeypatch.setattr(teardown, "ending", lambda *_: ended)
+    target = SimpleNamespace(embedded=True, poll_seconds=0.0)
+    deployment = cast("Deployment", SimpleNamespace(target=target, run_table="t"))
+    stop_executions(deployment, [Leftover("execution", "arn:run")], notes.append)
+    return notes
+
+
+def test_runs_whose_end_was_not_waited_for_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    *_, last = _stop(monkeypatch, completed=False)
+    assert last.startswith(f"going on, although RunEnded has not finished after 0 s: {NAME};")
+
+
+def test_runs_that_were_cleaned_up_after_need_no_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _stop(monkeypatch, completed=True) == [
+        "stopped: execution arn:run",
+        "waiting for RunEnded, which cleans up after them",
+    ]
 
 
 def test_what_comes_again_and_again_ends_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
