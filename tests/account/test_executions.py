@@ -100,7 +100,7 @@ def test_the_bus_hears_of_failures_aborts_and_timeouts(account: RunningAccount) 
     assert (detail["error"], detail["cause"], detail["output"]) == ("Mine", "because", None)
     assert detail["redriveStatus"] == "REDRIVABLE"
 
-    arn = machine(account, "told-late", {"Wait": WAIT, "After": PASS}, TimeoutSeconds=1)
+    arn = machine(account, "told-late", {"Wait": WAIT, "After": PASS}, TimeoutSeconds=5)
     url = _listen(account, "told-late", arn)
     execution = _start(account, arn)
     assert _stop(account, execution, error="Operator", cause="no longer needed")["stopDate"]

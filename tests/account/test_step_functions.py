@@ -77,7 +77,7 @@ def test_a_name_that_is_taken_has_the_name_of_its_modelled_error(lab: Lab) -> No
 
 def test_a_task_that_takes_too_long_times_out(lab: Lab) -> None:  # noqa: F811
     request = lab.training_request("slow", sleep="20")
-    train = _task("createTrainingJob.sync", request, TimeoutSeconds=1)
+    train = _task("createTrainingJob.sync", request, TimeoutSeconds=5)
     execution = _execute(lab, "slow", {"Train": train})
     assert (execution["status"], execution["error"]) == ("FAILED", "States.Timeout")
     lab.client("sagemaker").stop_training_job(TrainingJobName="slow")

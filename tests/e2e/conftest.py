@@ -1,5 +1,6 @@
 """The pipeline as users deploy it: the CDK CLI into an embedded account, `mlops` for the rest."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,10 @@ class Pipeline:
     datasets: Path
 
     def mlops(self, *arguments: str, folder: Path = ROOT) -> str:
+        with synthesizing() if arguments[0] in ("deploy", "destroy") else nullcontext():
+            return self._mlops(*arguments, folder=folder)
+
+    def _mlops(self, *arguments: str, folder: Path) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "mlops", *arguments, "--env", self.env],
             cwd=folder,
@@ -150,11 +156,22 @@ class Pipeline:
         ]
 
 
+@contextmanager
+def synthesizing() -> Iterator[None]:
+    """One test process at a time writes the cloud assembly of this folder."""
+    folder = ROOT / "build"
+    folder.mkdir(exist_ok=True)
+    with (folder / "synthesizing.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def deploy(account: RunningAccount, env: str, datasets: Path) -> Pipeline:
     """Bootstrap, deploy and push the images, as the README says."""
     target = f"aws://{account.contact['account_id']}/{account.contact['region']}"
     account.run(sys.executable, "-m", "mlops.cdk", "bootstrap", target)
-    account.run("mlops", "deploy", "--yes", "--env", env)
+    with synthesizing():
+        account.run("mlops", "deploy", "--yes", "--env", env)
     stacks = account.client("cloudformation").describe_stacks()["Stacks"]
     outputs = {
         output["OutputKey"]: output["OutputValue"]

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.e2e.conftest import synthesizing
 
 
 def _processes_of(folder: Path) -> list[str]:
@@ -19,14 +20,15 @@ def _processes_of(folder: Path) -> list[str]:
 
 def test_the_demo_registers_three_versions_that_pass_and_leaves_no_process(tmp_path: Path) -> None:
     unset = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "mlops", "demo"],
-        cwd=ROOT,
-        env={**unset, "MLOPS_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    with synthesizing():
+        done = subprocess.run(
+            [sys.executable, "-m", "mlops", "demo"],
+            cwd=ROOT,
+            env={**unset, "MLOPS_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
     assert done.returncode == 0, done.stdout + done.stderr
 
     summary = json.loads((ROOT / "build/demo/summary.json").read_text())

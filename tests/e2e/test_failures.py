@@ -158,20 +158,15 @@ def test_a_state_that_fails_for_good_is_reported_once_and_leaves_nothing(
     "state",
     [
         *("ValidateDataset", "TrainModel", "EvaluateModel"),
-        *("WaitForEndpoint", "PauseBeforeNextLook", "TestModel"),
+        *("PauseBeforeNextLook", "TestModel"),
     ],
 )
 def test_an_execution_that_is_stopped_leaves_nothing(faulty: Pipeline, state: str) -> None:
     served, versions = serving(faulty), len(faulty.versions())
     pages(faulty)
-    # what does not answer keeps those waiting that ask it
-    silent = {"service": "sagemaker", "effect": "error", "status": 503, "times": None}
-    describe = {**silent, "operation": "DescribeEndpoint", "skip": 1}
-    faults = {
-        "TestModel": [{**silent, "operation": "InvokeEndpoint"}],
-        "WaitForEndpoint": [describe],
-    }
-    with faulty.account.faults(*faults.get(state, [])):
+    # an endpoint that does not answer keeps the model test waiting
+    silent = {**NEEDED["TestModel"], "effect": "error", "status": 503, "times": None}
+    with faulty.account.faults(silent):
         arn = faulty.start("v1.0", hyperparameters={"eta": "0.4", "seed": str(hash_of(state))})
         faulty.until(lambda: faulty.state_of(arn) == state, seconds=60)
         faulty.account.client("stepfunctions").stop_execution(
