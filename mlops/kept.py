@@ -58,6 +58,10 @@ def _imported(deployment: Deployment, resources: list[StackResource]) -> Iterato
 
 def _of_the_account(deployment: Deployment) -> Iterator[Kept]:
     groups = "/aws/sagemaker/{TrainingJobs,ProcessingJobs,Endpoints}"
-    yield Kept("log groups", groups, "SageMaker's own: every job of the account writes there")
+    yield Kept(
+        "log groups",
+        groups,
+        "SageMaker makes them and keeps them: delete by hand what is not wanted",
+    )
     toolkit = cdk_of(deployment.project, deployment.env).toolkit_stack
     yield Kept("stack", toolkit, "the CDK's own, with the assets that it uploaded")

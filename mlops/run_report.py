@@ -132,7 +132,7 @@ def ending(deployment: Deployment, run: Run) -> Ending | None:
         TableName=table, Key={"id": {"S": f"ended#{run.execution_arn}"}}, ConsistentRead=True
     )
     item: Any = answer.get("Item", {})
-    return Ending(_moment(item, "notified_at"), _moment(item, "completed_at"))
+    return Ending(_moment(item, "published_at"), _moment(item, "completed_at"))
 
 
 def _moment(item: Any, name: str) -> datetime | None:

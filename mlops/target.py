@@ -108,7 +108,10 @@ class Target:
     @cached_property
     def service_quotas(self) -> ServiceQuotasClient:
         """Client for Service Quotas."""
-        return self.session.client("service-quotas")
+        from botocore.config import Config
+
+        once = Config(retries={"mode": "standard", "total_max_attempts": 1})
+        return self.session.client("service-quotas", config=once)
 
     @cached_property
     def ssm(self) -> SSMClient:

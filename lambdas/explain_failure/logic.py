@@ -32,14 +32,17 @@ JOB_ERROR_OF = {
 }
 # How the model code's error line begins if the data, not the code or the platform, is to blame.
 BLAMES_DATA = ("DataError: ", "JobInputError: ")
+BLAMES_HYPERPARAMETERS = "HyperparameterError: "
 ADVICE_FOR = {
-    "DatasetInvalid": "Mend the data and publish it again.",
+    "DatasetInvalid": "Mend the data and publish it as a new version.",
+    "HyperparametersInvalid": "Give others with `mlops runs start --set NAME=VALUE`, or correct "
+    "[training.hyperparameters] in the settings and deploy.",
     "SageMaker.ResourceLimitExceededException": "Ask AWS for a higher quota, or choose another "
     "instance type in the settings.",
     "SageMaker.ResourceInUseException": "A resource of this name exists: an earlier request may "
     "have succeeded. A new attempt takes new names.",
     "SageMaker.AmazonSageMakerException": "The request was refused or throttled to the end. "
-    "Correct what the message names, or wait.",
+    "Correct what the message names; where it speaks of throttling, wait.",
     "States.Timeout": "It did not end within the state's TimeoutSeconds. Look at its log, or raise "
     "max_runtime_seconds in the settings.",
 }
@@ -113,6 +116,8 @@ def _job_error(state_id: str, job: Job) -> str:
         return f"{job.kind}JobStopped"
     if state_id == "ValidateDataset" and job.exit_message.startswith(BLAMES_DATA):
         return "DatasetInvalid"
+    if BLAMES_HYPERPARAMETERS in f"{job.exit_message} {job.reason}":
+        return "HyperparametersInvalid"
     return JOB_ERROR_OF.get(state_id, f"{job.kind}JobFailed")
 
 

@@ -47,7 +47,7 @@ def next_steps(ended: Ended) -> tuple[str, ...]:
     if ended.execution.succeeded:
         return _approval(ended) or (show,)
     if error in AFTER_MENDING_DATA:
-        return (show, command("data publish FOLDER"))
+        return (show, command("data publish FOLDER --version NEW"))
     if error == "ImageMissing":
         return (command("image push"), retry)
     if error in NOT_WORTH_A_RETRY:
@@ -59,7 +59,7 @@ def _approval(ended: Ended) -> tuple[str, ...]:
     if ended.version is None or ended.version.status != "PendingManualApproval":
         return ()
     return (
-        f"aws sagemaker update-model-package --model-package-arn {ended.version.arn} "
+        f".venv/bin/aws sagemaker update-model-package --model-package-arn {ended.version.arn} "
         "--model-approval-status Approved",
     )
 

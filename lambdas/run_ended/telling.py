@@ -1,5 +1,7 @@
 """Who sends the one notification of an execution, and whether it was sent."""
 
+from botocore.exceptions import ClientError
+
 from run_ended import gateway, notification
 from run_ended.context import job_of_state
 from run_ended.models import Context, Ended, Execution
@@ -40,7 +42,12 @@ def tell(ended: Ended, environment: RunEndedEnvironment, *, claimant: str, now: 
         environment_name=environment.environment_name,
     )
     text = notification.messages(ended, environment.project_name, title=title)
-    gateway.publish(environment.topic_arn, title, text)
+    try:
+        gateway.publish(environment.topic_arn, title, text)
+    except ClientError as error:
+        if _is_refused(error):
+            records.release_notification(table, execution.arn, claimant=claimant)
+        raise
     records.confirm_notification(table, execution.arn, now=now)
     return True
 
@@ -56,3 +63,8 @@ def _claim(table: str, arn: str, former: records.End, claimant: str, now: int) -
     if former.claimant != claimant and now - former.claimed_at < CLAIM_SECONDS:
         return False
     return records.reclaim_notification(table, arn, instead_of=former, now=now, claimant=claimant)
+
+
+def _is_refused(error: ClientError) -> bool:
+    """Whether a request was certainly not carried out: an outage may have lost the answer."""
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) < 500

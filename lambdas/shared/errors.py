@@ -24,7 +24,11 @@ PipelineError
 
 # The same input comes to the same end: what is to be mended is not the run.
 AFTER_MENDING_DATA = frozenset({"DatasetInvalid", "UploadInvalid", "EventInvalid"})
-NOT_WORTH_A_RETRY = AFTER_MENDING_DATA | {"QualityGateFailed", "MetricsMissing"}
+NOT_WORTH_A_RETRY = AFTER_MENDING_DATA | {
+    "HyperparametersInvalid",
+    "QualityGateFailed",
+    "MetricsMissing",
+}
 
 
 class PipelineError(Exception):

@@ -132,6 +132,19 @@ def reclaim_notification(
     return _claim(table, execution_arn, condition, now, claimant, former)
 
 
+def release_notification(table: str, execution_arn: str, *, claimant: str) -> bool:
+    """Give a notification back that was certainly not sent; False if another one has it."""
+    return _succeeds(
+        lambda: aws.dynamodb().update_item(
+            TableName=table,
+            Key={"id": {"S": _end_id(execution_arn)}},
+            UpdateExpression="REMOVE notified_at, claimant",
+            ConditionExpression="claimant = :claimant AND attribute_not_exists(published_at)",
+            ExpressionAttributeValues={":claimant": {"S": claimant}},
+        )
+    )
+
+
 def confirm_notification(table: str, execution_arn: str, *, now: int) -> bool:
     """Note that the notification was sent; False if that was noted before."""
     return _mark(table, execution_arn, "published_at", now)

@@ -14,7 +14,11 @@ Document = dict[str, Any]
 
 
 def refusal(code: str, message: str, operation: str = "X") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+    response = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+    }
+    return ClientError(response, operation)  # type: ignore[arg-type]
 
 
 def absent(what: str) -> ClientError:

@@ -148,3 +148,16 @@ def test_what_another_attempt_may_mend_is_said_to_be_worth_one(error: str, worth
     cause = json.dumps({"errorMessage": "found x", "errorType": error})
     failure = explained("PrepareRun", error, cause)
     assert (".venv/bin/mlops runs retry e-1" in failure.cause) is worth
+
+
+def test_a_refused_hyperparameter_is_nothing_that_a_retry_mends() -> None:
+    said = "AlgorithmError: HyperparameterError: Hyperparameter 'eta': found 'banana', expected x"
+    description = {
+        "TrainingJobName": "demo-1",
+        "TrainingJobStatus": "Failed",
+        "FailureReason": said,
+    }
+    failure = explained("TrainModel", "States.TaskFailed", json.dumps(description))
+    assert failure.error == "HyperparametersInvalid"
+    assert "runs start --set" in failure.cause
+    assert "runs retry" not in failure.cause

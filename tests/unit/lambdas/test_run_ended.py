@@ -303,7 +303,7 @@ def ended(of: Execution, context: Context | None = None, version: Version | None
     [
         ("TrainingJobFailed", ["runs show NAME", "runs retry NAME"]),
         ("QualityGateFailed", ["runs show NAME"]),
-        ("DatasetInvalid", ["runs show NAME", "data publish FOLDER"]),
+        ("DatasetInvalid", ["runs show NAME", "data publish FOLDER --version NEW"]),
         ("ImageMissing", ["image push", "runs retry NAME"]),
     ],
 )
@@ -318,7 +318,7 @@ def test_every_error_comes_with_what_to_type(error: str, commands: list[str]) ->
     [
         (
             "PendingManualApproval",
-            f"aws sagemaker update-model-package --model-package-arn {PACKAGE} "
+            f".venv/bin/aws sagemaker update-model-package --model-package-arn {PACKAGE} "
             "--model-approval-status Approved",
         ),
         ("Approved", ".venv/bin/mlops runs show v1-0-0123456789abcdef"),

@@ -102,9 +102,9 @@ def test_a_run_that_prepared_nothing_has_no_version() -> None:
     ("item", "words"),
     [
         ({}, "not cleaned up yet"),
-        ({"notified_at": {"N": "1"}}, "reported, not cleaned up yet"),
+        ({"published_at": {"N": "1"}}, "reported, not cleaned up yet"),
         ({"completed_at": {"N": "2"}}, "cleaned up"),
-        ({"notified_at": {"N": "1"}, "completed_at": {"N": "2"}}, "cleaned up and reported"),
+        ({"published_at": {"N": "1"}, "completed_at": {"N": "2"}}, "cleaned up and reported"),
     ],
 )
 def test_the_end_is_told_as_the_table_has_it(item: Any, words: str) -> None:
