@@ -198,7 +198,7 @@ def limited(pipeline: Pipeline, seconds: int) -> Iterator[None]:
         client.update_state_machine(stateMachineArn=arn, definition=definition)
 
 
-@pytest.mark.parametrize(("state", "seconds"), [("TrainModel", 3), ("PauseForStaging", 8)])
+@pytest.mark.parametrize(("state", "seconds"), [("TrainModel", 3), ("PauseForStaging", 25)])
 def test_an_execution_that_runs_out_of_time_leaves_nothing(
     faulty: Pipeline, state: str, seconds: int
 ) -> None:
