@@ -1,14 +1,15 @@
 # Every target does its own set-up: Python >= 3.11, git and make are all that must be there.
 PYTHON ?= python3
 ENV ?= dev
+DIR ?= cdk.out
 BIN := .venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up synth deploy destroy test sweep lint setup container diagrams lock clean
+.PHONY: help demo up synth deploy destroy test sweep lint check-template parity aws-smoke setup container diagrams lock clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
 
 demo: setup  ## the whole story in an embedded account: deploy, train, register, serve (KEEP=1 leaves it running)
 	@$(BIN)/mlops demo --env $(ENV)
@@ -31,16 +32,17 @@ test: setup .venv/.dev  ## all tests
 sweep: setup .venv/.dev  ## every fault in every request that changes something (a quarter of an hour)
 	$(BIN)/python -m pytest -m sweep tests/e2e/test_sweep.py
 
-lint: setup .venv/.dev  ## ruff, mypy --strict, the arrows between packages, cfn-lint
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy app.py stacks lambdas model_code data mlops local_account bench docs tests
-	PYTHONPATH=.:lambdas $(BIN)/lint-imports --no-cache
-	@for env in dev staging prod; do \
-	  echo "cfn-lint $$env"; \
-	  $(BIN)/python -m mlops.cdk synth --quiet -c env=$$env --output build/lint/$$env && \
-	  $(BIN)/cfn-lint build/lint/$$env/*.template.json || exit 1; \
-	done
+lint: setup .venv/.dev .venv-checkov/.installed  ## ruff, mypy, imports, secrets, bills of materials; every scanner over every environment
+	@$(BIN)/python -m checks.wall
+
+check-template: setup .venv/.dev .venv-checkov/.installed  ## judge any cloud assembly or folder of templates: DIR=cdk.out
+	@$(BIN)/python -m checks $(DIR) --acknowledged stacks/acknowledgements.toml
+
+parity: setup .venv/.dev  ## local_account/PARITY.md from its tables and the contract tests
+	$(BIN)/python -m tests.contract.proofs
+
+aws-smoke: setup  ## the demo's steps on the account that the AWS environment names: costs money, asks, takes all away
+	@$(BIN)/mlops smoke $(ARGS)
 
 diagrams: setup  ## docs/*.svg from the synthesized template and state machine
 	$(BIN)/python docs/diagrams.py
@@ -78,6 +80,9 @@ endef
 .venv-processing/.installed: model_code/requirements-processing.lock | .venv/bin/python
 	$(environment)
 
+.venv-checkov/.installed: requirements/checkov.lock | .venv/bin/python
+	$(environment)
+
 .venv-lambda/.installed: requirements/lambda-runtime.lock | .venv/bin/python
 	$(environment)
 
@@ -92,7 +97,7 @@ node_modules/.installed: package-lock.json package.json .venv/.run
 	@touch $@
 
 lock:  ## resolve requirements/*.in and model_code/*.in anew (needs uv)
-	@for name in requirements/run requirements/dev requirements/lambda-runtime lambdas/requirements model_code/requirements model_code/requirements-processing; do \
+	@for name in requirements/run requirements/dev requirements/checkov requirements/lambda-runtime lambdas/requirements model_code/requirements model_code/requirements-processing; do \
 	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $$name.in -o $$name.lock || exit 1; \
 	done
 

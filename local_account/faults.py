@@ -3,7 +3,6 @@
 They are listed in a file, which is read again when it changes.
 """
 
-import io
 import json
 import threading
 from collections.abc import Callable, Iterable
@@ -16,7 +15,7 @@ from typing import Any
 from botocore.exceptions import UnknownServiceError
 from botocore.session import get_session
 
-from local_account.operations import Environ, operation_of, service_of
+from local_account.operations import SIGNED, Environ, body_of, operation_of, service_of
 from local_account.service import ServiceError
 
 Answer = Callable[[Any], Iterable[bytes]]
@@ -27,13 +26,6 @@ _THROTTLED = {"s3": ("SlowDown", 503), "lambda": ("TooManyRequestsException", 42
 _BROKEN = {"s3": "InternalError", "lambda": "ServiceException"}
 _MANY = 1_000_000
 _TEXTS = ("service", "operation", "effect", "contains", "code", "message", "function")
-# the models whose requests are signed with a name, where that is not the model's own
-_SIGNED = {
-    "monitoring": ("cloudwatch",),
-    "sagemaker": ("sagemaker", "sagemaker-runtime"),
-    "servicequotas": ("service-quotas",),
-    "states": ("stepfunctions",),
-}
 
 
 @dataclass
@@ -100,7 +92,7 @@ def _operations(service: str) -> frozenset[str]:
     """Return the operations of the requests that are signed with a name; of no service: none."""
     session = get_session()
     try:
-        models = [session.get_service_model(name) for name in _SIGNED.get(service, (service,))]
+        models = [session.get_service_model(name) for name in SIGNED.get(service, (service,))]
     except UnknownServiceError:
         return frozenset()
     signed = (model for model in models if model.signing_name == service)
@@ -137,12 +129,9 @@ class Faults:
             service = service_of(environ)
             if all(fault.service != service for fault in self._faults):
                 return None
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        if body:
-            environ["wsgi.input"] = io.BytesIO(body)
-        operation = operation_of(service, environ, body)
+        operation = operation_of(service, environ)
         path = f"{environ['PATH_INFO']}?{environ.get('QUERY_STRING', '')}"
-        text = f"{path}\n{body.decode(errors='replace')}"
+        text = f"{path}\n{body_of(environ).decode(errors='replace')}"
         with self._lock:
             return next((f for f in self._faults if f.befalls(service, operation, text)), None)
 

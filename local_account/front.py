@@ -1,25 +1,21 @@
 """The front door: who may come in, and which service a request is for."""
 
-import gzip
 import json
-import re
 import traceback
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
+from local_account.authorization.guard import Guard
+from local_account.authorization.principals import Principal
 from local_account.faults import Faults
-from local_account.hooks import authorization
-from local_account.operations import Environ, service_of
+from local_account.operations import Call, Environ, body_of, service_of
 from local_account.service import Account, JsonService, ServiceError
 
 StartResponse = Callable[..., Any]
 WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-# signature version 4, or version 2, which SDKs still presign URLs with
-_CREDENTIAL = re.compile(r"(?:Credential|AWSAccessKeyId)=([^/&]+)")
-_ENDPOINT = re.compile(r"^/endpoints/([^/]+)/(.+)$")
 _STATUS_TEXT = {200: "OK", 400: "Bad Request", 403: "Forbidden", 424: "Failed Dependency"}
 
 
@@ -35,8 +31,8 @@ class Endpoints(Protocol):
 class Front:
     """Refuse what does not come from this machine's own clients, then route by service.
 
-    Requests for the account's own JSON services (by `X-Amz-Target`) and for endpoint
-    invocations are answered here, all others by moto; those that meet a fault suffer it first.
+    Requests for the account's own JSON services and for endpoint invocations are answered here,
+    all others by moto; those that meet a fault suffer it first.
     """
 
     def __init__(
@@ -47,61 +43,47 @@ class Front:
         moto_application: WsgiApplication,
         faults: Faults,
     ) -> None:
-        self._account, self._endpoints, self._moto = account, endpoints, moto_application
-        self._faults = faults
-        self._services = {service.target_prefix: service for service in services}
+        self._endpoints, self._moto = endpoints, moto_application
+        self._guard, self._faults = Guard(account), faults
+        self._services = {service.service_name: service for service in services}
         port = account.url.rpartition(":")[2]
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         try:
-            key_id = self._admit(environ)
+            self._refuse_foreign(environ)
+            principal = self._guard.admit(environ)
             if (fault := self._faults.met_by(environ)) is None:
-                return self._route(key_id, environ, start_response)
+                return self._route(principal, environ, start_response)
             return self._faults.inflict(
-                fault, lambda start: self._route(key_id, environ, start), start_response
+                fault, lambda start: self._route(principal, environ, start), start_response
             )
         except ServiceError as error:
             return _refuse(error, environ, start_response)
 
     def _route(
-        self, key_id: str, environ: Environ, start_response: StartResponse
+        self, principal: Principal, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        scoped = service_of(environ) == "sagemaker"
-        if scoped and (match := _ENDPOINT.match(environ["PATH_INFO"])):
-            if match[2] != "invocations":
-                message = f"The embedded account does not model {match[2]} of an endpoint."
-                raise ServiceError("UnsupportedOperation", message, 501)
-            return self._invoke(match[1], key_id, environ, start_response)
-        prefix, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")
-        service = self._services.get(prefix)
-        if service is None or not service.handles(operation):
+        call = self._guard.authorize(principal, environ)
+        if call[:2] == ("sagemaker", "InvokeEndpoint"):
+            return self._invoke(call.params["EndpointName"], environ, start_response)
+        service = self._services.get(call.service)
+        if service is None or not service.handles(call.operation):
             return self._call_moto(environ, start_response)
-        return self._call(service, operation, key_id, environ, start_response)
+        return self._call(service, call, start_response)
 
-    def _admit(self, environ: Environ) -> str:
-        """Return the access key of a request, or refuse the request."""
+    def _refuse_foreign(self, environ: Environ) -> None:
         if environ.get("HTTP_HOST") not in self._hosts:
             raise ServiceError("AccessDenied", "The Host header is not this account's.", 403)
         if "HTTP_ORIGIN" in environ or environ["PATH_INFO"].startswith("/moto-api"):
             raise ServiceError("AccessDenied", "Web pages may not call this account.", 403)
-        credential = environ.get("HTTP_AUTHORIZATION", "") or environ.get("QUERY_STRING", "")
-        match = _CREDENTIAL.search(credential.replace("%2F", "/"))
-        if match is None:
-            raise ServiceError("MissingAuthenticationToken", "The request is not signed.", 403)
-        if not authorization.is_known_access_key(self._account, match.group(1)):
-            raise ServiceError(
-                "InvalidClientTokenId",
-                "The security token included in the request is invalid. Run "
-                '`eval "$(.venv/bin/mlops account env)"` for the credentials of this account.',
-                403,
-            )
-        return match.group(1)
 
     def _call_moto(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
             return self._moto(environ, start_response)
+        except ServiceError:  # a hook's, in its own words
+            raise
         except NotImplementedError as error:
             raise ServiceError(
                 "UnsupportedOperation", f"The embedded account does not model this: {error}", 501
@@ -113,46 +95,23 @@ class Front:
             ) from error
 
     def _call(
-        self,
-        service: JsonService,
-        operation: str,
-        key_id: str,
-        environ: Environ,
-        start_response: StartResponse,
+        self, service: JsonService, call: Call, start_response: StartResponse
     ) -> Iterable[bytes]:
-        self._authorize(key_id, f"{service.service_name}:{operation}")
-        try:
-            parameters = json.loads(_body(environ) or b"{}")
-        except ValueError as error:
-            message = f"The request's body is not JSON: {error}."
-            raise ServiceError("SerializationException", message) from error
-        body = json.dumps(service.call(operation, parameters)).encode()
+        body = json.dumps(service.call(call.operation, call.params)).encode()
         headers = [("Content-Type", "application/x-amz-json-1.1")]
         return _respond(200, headers, body, start_response)
 
     def _invoke(
-        self, name: str, key_id: str, environ: Environ, start_response: StartResponse
+        self, name: str, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        self._authorize(key_id, "sagemaker:InvokeEndpoint")
         headers = {
             key[5:].replace("_", "-").lower(): value
             for key, value in environ.items()
             if key.startswith("HTTP_")
         }
         headers["content-type"] = environ.get("CONTENT_TYPE", "")
-        answer = self._endpoints.invoke_endpoint(name, headers, _body(environ))
+        answer = self._endpoints.invoke_endpoint(name, headers, body_of(environ))
         return _respond(*answer, start_response)
-
-    def _authorize(self, key_id: str, action: str) -> None:
-        try:
-            authorization.authorize_user(self._account, key_id, action)
-        except PermissionError as error:
-            raise ServiceError("AccessDeniedException", str(error), 400) from error
-
-
-def _body(environ: Environ) -> bytes:
-    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    return gzip.decompress(body) if environ.get("HTTP_CONTENT_ENCODING") == "gzip" else body
 
 
 def _refuse(

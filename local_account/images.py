@@ -9,21 +9,20 @@ import hashlib
 import json
 import re
 import shutil
-import tarfile
 import tempfile
 import threading
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_account.archives import ArchiveError, extract_tar
 from local_account.service import Account
 
 BASE_LABEL = "org.opencontainers.image.base.name"
 _PROGRAM = "opt/program"
 _MAX_LAYER_BYTES = 256 * 1024 * 1024
-_MAX_FILES = 20_000
 _URI = re.compile(
     r"(?P<registry>\d{12})\.dkr\.ecr\.[^/]+/(?P<repository>[^:@]+)"
     r"(:(?P<tag>[^@]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
@@ -36,10 +35,6 @@ class ImageError(Exception):
 
 class ImageNotFound(ImageError):
     """The registry has no such repository or image."""
-
-
-class ArchiveError(Exception):
-    """An archive holds what may not be extracted; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +63,19 @@ class Images:
         ImageNotFound
             If the registry does not have it.
         """
-        digest: str = self._lookup(uri)["imageId"]["imageDigest"]
+        ecr = self._account.client("ecr")
+        digest: str = self._lookup(uri, ecr)["imageId"]["imageDigest"]
         return digest
 
-    def pull(self, uri: str) -> Image:
-        """Return an image, its code extracted.
+    def pull(self, uri: str, ecr: Any) -> Image:
+        """Return an image, its code extracted; `ecr` is the client of who pulls it.
 
         Raises
         ------
         ImageError
             If the image is absent, damaged, unsafe, or of an unknown base.
         """
-        found = self._lookup(uri)
+        found = self._lookup(uri, ecr)
         manifest = json.loads(found["imageManifest"])
         config = json.loads(self._blob(manifest["config"]["digest"]).read_bytes())["config"]
         digest: str = found["imageId"]["imageDigest"]
@@ -95,17 +91,19 @@ class Images:
             virtual_environment=self._base(uri, config.get("Labels") or {}),
         )
 
-    def _lookup(self, uri: str) -> dict[str, Any]:
+    def _lookup(self, uri: str, ecr: Any) -> dict[str, Any]:
         match = _URI.fullmatch(uri)
         if match is None or match["registry"] != self._account.account_id:
             raise ImageNotFound(f"{uri} is not an image of this account's registry")
         wanted = {"imageDigest": match["digest"]} if match["digest"] else {}
         try:
-            answer = self._account.client("ecr").batch_get_image(
+            answer = ecr.batch_get_image(
                 repositoryName=match["repository"],
                 imageIds=[wanted or {"imageTag": match["tag"] or "latest"}],
             )
         except ClientError as error:
+            if error.response["Error"]["Code"] == "AccessDeniedException":
+                raise
             raise ImageNotFound(f"Requested image {uri} not found") from error
         if not answer["images"]:
             raise ImageNotFound(f"Requested image {uri} not found")
@@ -127,7 +125,7 @@ class Images:
         (partial / _PROGRAM).mkdir(parents=True)
         try:
             for digest in layers:
-                extract(self._blob(digest), partial, _MAX_LAYER_BYTES, below=_PROGRAM)
+                extract_tar(self._blob(digest), partial, _MAX_LAYER_BYTES, below=_PROGRAM)
         except ArchiveError as error:
             shutil.rmtree(partial)
             raise ImageError(str(error)) from error
@@ -140,6 +138,12 @@ class Images:
         return path
 
 
+def repository_of(uri: str) -> str:
+    """Return the repository that an image's URI names, or nothing if it is none."""
+    match = _URI.fullmatch(uri)
+    return match["repository"] if match else ""
+
+
 def blob_path(account: Account, digest: str) -> Path:
     """Return where the registry keeps the bytes of a layer or config."""
     return account.state / "registry" / digest.removeprefix("sha256:")
@@ -148,35 +152,3 @@ def blob_path(account: Account, digest: str) -> Path:
 def digest_of(content: bytes) -> str:
     """Return the digest of a blob or manifest, as registries write it."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def extract(archive: Path, folder: Path, max_bytes: int, below: str = "") -> None:
-    """Extract a tar archive of files and folders.
-
-    Raises
-    ------
-    ArchiveError
-        If it is no archive, too large, or holds a link, a device or a path outside `below`.
-    """
-    total = 0
-    try:
-        with tarfile.open(archive) as tar:
-            for count, member in enumerate(tar, start=1):
-                total += member.size
-                if total > max_bytes or count > _MAX_FILES:
-                    raise ArchiveError(
-                        f"{archive.name} has over {max_bytes} bytes or too many files"
-                    )
-                _refuse_unsafe(member, below)
-                tar.extract(member, folder, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise ArchiveError(f"{archive.name} cannot be extracted: {error}") from error
-
-
-def _refuse_unsafe(member: tarfile.TarInfo, below: str) -> None:
-    path = PurePosixPath(member.name)
-    if not (member.isfile() or member.isdir()):
-        raise ArchiveError(f"{member.name} is neither a file nor a folder")
-    parents = PurePosixPath(below).parents if member.isdir() else ()
-    if not path.is_relative_to(below) and path not in parents:
-        raise ArchiveError(f"{member.name} is outside /{below}, where an image's code must be")

@@ -8,6 +8,7 @@ import string
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
     from local_account import hooks
     from local_account.faults import Faults
     from local_account.front import Front
-    from local_account.hooks.functions import write_log
+    from local_account.hooks.function_roles import write_log
     from local_account.hooks.replace import require_version
     from local_account.services.ecr import Ecr
     from local_account.services.lambda_runtime import LambdaRuntime
@@ -76,11 +77,11 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
 
     require_version()
 
-    def log(group: str, stream: str, lines: list[str]) -> None:
-        write_log(account, group, stream, lines)
-
     lambda_runtime = LambdaRuntime(
-        account, options.lambda_python, options.lambda_native_packages, log
+        account,
+        options.lambda_python,
+        options.lambda_native_packages,
+        partial(write_log, account),
     )
     installed = hooks.install(account, lambda_runtime)
     sagemaker = SageMaker(account, installed.bus.put)
@@ -97,7 +98,7 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
 
     front = Front(
         account,
-        [sagemaker, Ecr(account)],
+        [sagemaker, Ecr(account, installed.bus.dispatch)],
         sagemaker,
         DomainDispatcherApplication(backend),
         Faults(account.state / "faults.json", lambda_runtime.kill),

@@ -7,15 +7,21 @@ the service's own model before an operation sees them, and answers are cut to it
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import boto3
 from botocore import xform_name
 from botocore.config import Config
+from botocore.loaders import Loader
 from botocore.model import Shape
-from botocore.session import get_session
+from botocore.session import Session, get_session
+
+from local_account.authorization.principals import Credentials
+
+if TYPE_CHECKING:
+    from local_account.authorization.identities import Identities
 
 Operation = Callable[[dict[str, Any]], dict[str, Any] | None]
 
@@ -42,13 +48,23 @@ class Account:
     state: Path
     base_environments: dict[str, Path] = field(default_factory=dict)
 
-    def client(self, service_name: str, *, retries: bool = True) -> Any:
-        """Return the boto3 client of a service of this account, made once.
+    @cached_property
+    def identities(self) -> "Identities":
+        """Who acts in this account: the sessions of its roles, and services as themselves."""
+        from local_account.authorization.identities import Identities
 
-        Without `retries` its caller sees each error, and waits for an answer as long as it takes.
+        return Identities(self)
+
+    def client(
+        self, service_name: str, *, retries: bool = True, credentials: Credentials | None = None
+    ) -> Any:
+        """Return the boto3 client of a service of this account, made once per identity.
+
+        Without `credentials` it is the account's own, for its book-keeping. Without `retries`
+        its caller sees each error, and waits for an answer as long as it takes.
         """
-        credentials = (self.access_key_id, self.secret_access_key)
-        return _client(service_name, self.url, self.region, *credentials, retries)
+        own = Credentials(self.access_key_id, self.secret_access_key)
+        return _client(service_name, self.url, self.region, credentials or own, retries)
 
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a resource of this account."""
@@ -56,24 +72,29 @@ class Account:
 
 
 @lru_cache
+def _models() -> Loader:
+    """Return what reads the services' models, each of them once."""
+    loader: Loader = get_session().get_component("data_loader")
+    return loader
+
+
+@lru_cache(maxsize=512)
 def _client(
-    service_name: str,
-    url: str,
-    region: str,
-    access_key_id: str,
-    secret_access_key: str,
-    retries: bool,
+    service_name: str, url: str, region: str, credentials: Credentials, retries: bool
 ) -> Any:
     # a session of its own each: clients are thread-safe, the making of one is not
-    session: Any = boto3.session.Session()
+    core = Session()
+    core.register_component("data_loader", _models())
+    session: Any = boto3.session.Session(botocore_session=core)
     once = Config(retries={"total_max_attempts": 1}, read_timeout=_LONGEST_ANSWER_SECONDS)
     config = Config(s3={"addressing_style": "path"}, max_pool_connections=32)
     return session.client(
         service_name,
         endpoint_url=url,
         region_name=region,
-        aws_access_key_id=access_key_id,
-        aws_secret_access_key=secret_access_key,
+        aws_access_key_id=credentials.access_key_id,
+        aws_secret_access_key=credentials.secret_access_key,
+        aws_session_token=credentials.session_token or None,
         config=config if retries else config.merge(once),
     )
 
@@ -90,7 +111,7 @@ class JsonService:
     def __init__(self, account: Account) -> None:
         self.account = account
         self._model = get_session().get_service_model(self.service_name)
-        self.target_prefix: str = self._model.metadata["targetPrefix"]
+        self.target_prefix: str = self._model.metadata.get("targetPrefix", "")
 
     def handles(self, operation: str) -> bool:
         """Tell whether a request is for this service to answer (or to refuse by name)."""
@@ -125,8 +146,14 @@ class JsonService:
 
 def problems_of(service_name: str, operation: str, params: dict[str, Any]) -> str:
     """Return how AWS words what is wrong with a request, or nothing."""
-    model = get_session().get_service_model(service_name)
-    return _refusal(params, model.operation_model(operation).input_shape)
+    operation_model = service_model(service_name).operation_model(operation)
+    return _refusal(params, operation_model.input_shape)
+
+
+@lru_cache
+def service_model(name: str) -> Any:
+    """Return botocore's model of a service, read once: the large ones take half a second."""
+    return get_session().get_service_model(name)
 
 
 def _refusal(params: dict[str, Any], shape: Any) -> str:
@@ -192,7 +219,8 @@ def _is_of(value: Any, kind: str) -> bool:
 
 
 def _broken_limits(value: Any, shape: Any, path: str) -> Iterator[str]:
-    limits, found = shape.metadata, _found(value, path)
+    limits = shape.metadata
+    found = _found(value, path, is_shown="sensitive" not in limits)
     sized = isinstance(value, str | list | dict)
     measure, noun = (len(value), "length") if sized else (value, "value")
     if "min" in limits and measure < limits["min"]:
@@ -214,9 +242,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\$\{[\d,]+\}$", "", pattern))
 
 
-def _found(value: Any, path: str) -> str:
+def _found(value: Any, path: str, *, is_shown: bool = True) -> str:
     shown = "null" if value is None else f"'{value}'"
-    return f"Value {shown} at '{path}' failed to satisfy constraint:"
+    return f"Value {shown + ' ' if is_shown else ''}at '{path}' failed to satisfy constraint:"
 
 
 def _join(path: str, name: str) -> str:

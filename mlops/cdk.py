@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import MlopsError, ToolError
@@ -67,9 +68,10 @@ class Cdk:
         named = ("--qualifier", self.qualifier, *self._toolkit()) if self._toolkit() else ()
         return self.command("bootstrap", f"aws://{account_id}/{region}", *named)
 
-    def diff(self) -> list[str]:
-        """Return the command that shows what a deployment would change."""
-        return self.command("diff", "--app", str(self.assembly), "--method", "template")
+    def diff(self, *stacks: str) -> list[str]:
+        """Return the command that shows what a deployment would change in stacks (or in all)."""
+        options = ("--app", str(self.assembly), "--method", "template")
+        return self.command("diff", *stacks, *options)
 
     def template(self, stack: str) -> dict[str, Any]:
         """Read the template of a stack that `synth` wrote."""
@@ -97,19 +99,36 @@ class Cdk:
         """Run a command quietly; raises `ToolError` with its last lines if it fails."""
         processes.run(command, cwd=self.root, env=tool_environment())
 
-    def show(self, command: list[str]) -> None:
-        """Run a command with its output on the terminal.
+    def show(self, command: list[str], longest_line: int = 0) -> None:
+        """Run a command with its output on the terminal, its lines cut to a length if given.
 
         Raises
         ------
         ToolError
             If it fails.
         """
-        ended = subprocess.run(command, cwd=self.root, env=tool_environment(), check=False)
-        if ended.returncode != 0:
-            raise ToolError(
-                f"`cdk {command[1]}` ended with {ended.returncode}; its output above says why."
-            )
+        with TemporaryDirectory(prefix="mlops-", ignore_cleanup_errors=True) as scratch:
+            environment = {**tool_environment(), "TMPDIR": scratch}
+            if longest_line:
+                status = _show_cut(command, self.root, environment, longest_line)
+            else:
+                status = subprocess.run(command, cwd=self.root, env=environment).returncode
+        if status != 0:
+            raise ToolError(f"`cdk {command[1]}` ended with {status}; its output above says why.")
+
+
+def _show_cut(command: list[str], root: Path, environment: dict[str, str], longest: int) -> int:
+    if sys.stdout.isatty():
+        environment = {**environment, "FORCE_COLOR": "1"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=root, env=environment, stdout=pipe, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout or ():
+            whole = line.rstrip("\n")
+            rest = f" … {len(whole) - longest} characters more" if len(whole) > longest else ""
+            print(f"{whole[:longest]}{rest}")
+    return process.returncode
 
 
 def cdk_of(project: Project, env: str) -> Cdk:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,30 +48,56 @@ def unsettled_parts(deployment: Deployment) -> dict[str, str]:
     return {part: each for part, each in statuses.items() if each and each not in SETTLED}
 
 
+def created_resources(deployment: Deployment, cdk: Cdk) -> dict[str, Counter[str]]:
+    """Count the resources of each stack that is not there yet, by type."""
+    templates = {
+        deployment.stack(part): cdk.template(deployment.stack(part))
+        for part in PARTS
+        if not deployment.deployed(part)
+    }
+    return {
+        stack: Counter(resource["Type"] for resource in template["Resources"].values())
+        for stack, template in templates.items()
+    }
+
+
 def definition_changes(deployment: Deployment, cdk: Cdk) -> list[str]:
-    """Compare the deployed state machine with the synthesized one, line by line."""
-    before = deployed_template(deployment, "training")
-    after = cdk.template(deployment.stack("training"))
-    if before is None:
+    """Compare the deployed state machine with the synthesized one, state by state."""
+    template = deployed_template(deployment, "training")
+    before = _definition(template or {})
+    after = _definition(cdk.template(deployment.stack("training")))
+    if before is None or after is None:
         return []
-    return list(
-        difflib.unified_diff(
-            definition_lines(before),
-            definition_lines(after),
-            "state machine as it is deployed",
-            "state machine as it will be",
-            lineterm="",
-        )
-    )
+    old, new = _parts(before), _parts(after)
+    names = [*old, *(name for name in new if name not in old)]
+    return [line for name in names for line in _difference(name, old.get(name), new.get(name))]
 
 
-def definition_lines(template: Mapping[str, Any]) -> list[str]:
-    """Write a template's state machine as indented JSON, with names in place of references."""
+def _definition(template: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a template's state machine, with names in place of references."""
     for resource in template.get("Resources", {}).values():
         if resource["Type"] == _STATE_MACHINE:
             text = _joined(resource["Properties"]["DefinitionString"])
-            return json.dumps(json.loads(text), indent=2, sort_keys=True).splitlines()
-    return []
+            definition: dict[str, Any] = json.loads(text)
+            return definition
+    return None
+
+
+def _parts(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the states of a definition by name, and what it says besides them."""
+    besides = {name: value for name, value in definition.items() if name != "States"}
+    states = {f"state {name}": state for name, state in definition["States"].items()}
+    return {"state machine": besides, **states}
+
+
+def _difference(name: str, before: Any, after: Any) -> list[str]:
+    old, new = _pretty(before), _pretty(after)
+    names = (f"{name} as it is deployed", f"{name} as it will be")
+    return list(difflib.unified_diff(old, new, *names, lineterm=""))
+
+
+def _pretty(part: Any) -> list[str]:
+    return [] if part is None else json.dumps(part, indent=2, sort_keys=True).splitlines()
 
 
 def _joined(value: Any) -> str:

@@ -21,6 +21,7 @@ from mlops.commands import (
     predict,
     run_control,
     runs,
+    smoke,
     versions,
 )
 from mlops.errors import explain
@@ -61,6 +62,7 @@ app = typer.Typer(
 )
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
+app.command("smoke")(smoke.smoke)
 app.add_typer(account.app, name="account")
 app.command("deploy")(deploy.deploy)
 app.command("destroy")(deploy.destroy)

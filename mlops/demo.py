@@ -12,19 +12,13 @@ from typing import TYPE_CHECKING
 from mlops import datasets
 from mlops.account import AccountFolder
 from mlops.cdk import cdk_of
-from mlops.documents import ModelTest, read_model_test, sibling
-from mlops.errors import ResponseError
-from mlops.follow import follow, log_of_failure, require_success
-from mlops.images import push_images
 from mlops.node import CACHE
-from mlops.predictions import predict
 from mlops.processes import Processes
 from mlops.project import command
-from mlops.runs import MANIFEST_NAME, gate_limits, wait_for_run
 from mlops.stage import Stage, ignore_signals
+from mlops.steps import Results, Steps
 from mlops.summary import summarize
-from mlops.target import Deployment, Target, find_target
-from mlops.versions import list_versions, versions_table
+from mlops.target import find_target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,19 +29,7 @@ if TYPE_CHECKING:
     from mlops.project import Project
     from mlops.render import Output
     from mlops.runs import Run
-    from mlops.versions import ModelVersion
-
-SHOWN_PREDICTIONS = 5
-
-
-@dataclass(frozen=True)
-class Results:
-    """What the runs brought about, as the page and the summary tell it."""
-
-    versions: list[ModelVersion]
-    limit: float | None
-    model_test: ModelTest
-    predictions: list[tuple[str, float, float]]
+    from mlops.target import Deployment, Target
 
 
 @dataclass(frozen=True)
@@ -61,13 +43,18 @@ class Demo:
     stage: Stage
     folder: AccountFolder
 
+    @property
+    def steps(self) -> Steps:
+        """The steps that every account is taken through."""
+        return Steps(self.project, self.env, self.output, self.stage)
+
     def tell(self) -> tuple[Results, list[tuple[Run, History]]]:
         """Go through the story and write its page."""
         deployment, versions = self.deploy()
-        runs = [self.run(deployment, version) for version in versions]
+        runs = [self.steps.run(deployment, version) for version in versions]
         with self.stage.step("results"):
-            results = self.look(deployment)
-        self.show(results)
+            results = self.steps.look(deployment)
+        self.steps.show(results)
         with self.stage.step("report"):
             self.write_page(deployment, results, runs, versions[0].note)
         if self.keep:
@@ -80,19 +67,11 @@ class Demo:
         synthesized = stage.behind("synth", lambda: stage.run_cdk(cdk.synth()))
         built = stage.behind("data", lambda: datasets.build(self.project.root / "build" / "data"))
         target = self.start_account()
-        with stage.step("bootstrap"):
-            stage.run_cdk(cdk.bootstrap(target.account_id, target.region))
-        stage.say("bootstrap", f"aws://{target.account_id}/{target.region}")
+        self.steps.bootstrap(target)
         stage.wait("synth", synthesized)
         stage.say("synth", str(cdk.assembly.relative_to(self.project.root)))
-        with stage.step("deploy"):
-            stage.run_cdk(cdk.deploy())
-        deployment = Deployment(self.project, self.env, target)
-        stage.say("deploy", f"state machine {deployment.state_machine_arn.rpartition(':')[2]}")
-        remarks: list[str] = []
-        with stage.step("image"):
-            push_images(deployment, remarks.append)
-        stage.say("image", remarks[0])
+        deployment = self.steps.deploy(target)
+        self.steps.push(deployment)
         versions = stage.wait("data", built)
         stage.say("data", versions[0].note)
         return deployment, versions
@@ -106,57 +85,6 @@ class Demo:
         self.output.note(str(target))
         self.stage.say("account", f"process {account.pid}")
         return target
-
-    def run(self, deployment: Deployment, version: DatasetVersion) -> tuple[Run, History]:
-        """Upload one data set version with the AWS CLI, and follow the run that it starts."""
-        began = self.stage.wall_seconds
-        version_id = self.upload(deployment, version)
-        run = wait_for_run(deployment, version.name, version_id)
-        history = follow(deployment.target, run, self.stage.console)
-        for line in log_of_failure(deployment.target, history):
-            self.output.note(f"  | {line}")
-        require_success(deployment.env, run, history)
-        self.stage.seconds[version.name] = self.stage.wall_seconds - began
-        return run, history
-
-    def upload(self, deployment: Deployment, version: DatasetVersion) -> str:
-        """Copy the files, then the manifest; return the S3 version id of the manifest."""
-        destination = f"s3://{deployment.bucket}/{version.name}"
-        folder = version.folder.relative_to(self.project.root)
-        files = ("--recursive", "--exclude", MANIFEST_NAME)
-        self.stage.run_aws("s3", "cp", str(folder), destination, *files)
-        manifest = str(folder / MANIFEST_NAME)
-        self.stage.run_aws("s3", "cp", manifest, f"{destination}/{MANIFEST_NAME}")
-        uploaded = deployment.target.s3.head_object(
-            Bucket=deployment.bucket, Key=f"{version.name}/{MANIFEST_NAME}"
-        )
-        return uploaded["VersionId"]
-
-    def look(self, deployment: Deployment) -> Results:
-        """Read what the runs wrote, and ask the endpoint about a few validation rows."""
-        versions = list_versions(deployment)
-        evaluation = versions[-1].evaluation if versions else None
-        if evaluation is None:
-            group = deployment.model_package_group
-            raise ResponseError(f"{group} has no version with an evaluation after the runs.")
-        test = read_model_test(deployment, sibling(versions[-1].evaluation_uri, "model_test.json"))
-        rows, labels = test.rows[:SHOWN_PREDICTIONS], test.labels[:SHOWN_PREDICTIONS]
-        predicted = predict(deployment, deployment.endpoint_name, rows, test.content_type)
-        limits = gate_limits(deployment).get(evaluation.metric, {})
-        return Results(
-            versions=versions,
-            limit=next(iter(limits.values()), None),
-            model_test=test,
-            predictions=list(zip(rows, predicted, labels, strict=True)),
-        )
-
-    def show(self, results: Results) -> None:
-        """Print the versions, and predictions beside the true labels."""
-        evaluation = results.versions[-1].evaluation
-        label = evaluation.label if evaluation else "label"
-        self.output.rows(*versions_table(results.versions), empty="no versions")
-        rows = [(row, f"{guess:.1f}", f"{true:g}") for row, guess, true in results.predictions]
-        self.output.rows(("row", "prediction", f"true {label}"), rows, empty="no predictions")
 
     def write_page(
         self,

@@ -33,6 +33,15 @@ ENVIRONMENTS = {
     ".venv-processing": "model_code/requirements-processing.lock",
     ".venv-lambda": "requirements/lambda-runtime.lock",
 }
+WITH_BWRAP = (
+    "jobs, endpoints and functions see no file of this machine (bwrap); "
+    "those without network isolation share its network"
+)
+WITHOUT_BWRAP = (
+    "jobs, endpoints and functions run as plain processes, which read your files, reach your "
+    "network whatever they are told, and may outlive a killed account"
+)
+BWRAP_REMEDY = "install bubblewrap and allow user namespaces (Linux); else run only code you trust"
 
 
 @dataclass(frozen=True)
@@ -110,19 +119,30 @@ def check_cdk(root: Path) -> Finding:
 
 
 def check_sandbox() -> Finding:
-    """Try the isolation that jobs of the embedded account run in."""
-    without = "none needed: jobs of the embedded account run as plain processes"
+    """Try the isolation that jobs, endpoints and functions of the embedded account run in."""
     program = shutil.which("bwrap")
     if not program:
-        return Finding("bwrap", WARN, "not on PATH", without)
+        return Finding("isolation", WARN, f"bwrap is not on PATH: {WITHOUT_BWRAP}", BWRAP_REMEDY)
     tried = subprocess.run(
-        [program, "--ro-bind", "/", "/", "--unshare-net", "--dev", "/dev", "true"],
+        [
+            program,
+            "--unshare-all",
+            "--ro-bind",
+            "/",
+            "/",
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            "true",
+        ],
         capture_output=True,
         check=False,
     )
     if tried.returncode != 0:
-        return Finding("bwrap", WARN, tried.stderr.decode(errors="replace").strip(), without)
-    return Finding("bwrap", OK, "isolates a process")
+        said = tried.stderr.decode(errors="replace").strip()
+        return Finding("isolation", WARN, f"{said}: {WITHOUT_BWRAP}", BWRAP_REMEDY)
+    return Finding("isolation", OK, WITH_BWRAP)
 
 
 def check_engine(env: str) -> Finding:

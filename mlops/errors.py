@@ -6,6 +6,7 @@ MlopsError
 ├── AccountError      the embedded account's process or folder
 ├── ToolError         a program (cdk, node, docker …) is absent or failed
 ├── DataSetError      a data set that must not be published as it is
+├── BudgetError       what would cost more than it may, or nobody knows how much
 ├── RequestError      what is asked for cannot be done as it is asked
 ├── MissingError      a stack, run, version or endpoint that the target does not have
 ├── ResponseError     a service's answer is not what its contract promises
@@ -42,6 +43,10 @@ class DataSetError(MlopsError):
 
 class RequestError(MlopsError):
     """A command asks for something that cannot be done; nothing was started."""
+
+
+class BudgetError(MlopsError):
+    """Something costs more than it may."""
 
 
 class MissingError(MlopsError):

@@ -8,6 +8,7 @@ import subprocess
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mlops.errors import ToolError, one_line
@@ -24,12 +25,14 @@ class Processes:
     """Child processes that must not outlive the block they are started in.
 
     Each is the leader of its own session: a Ctrl-C reaches only this process, which then ends
-    the children in order.
+    the children in order. What they leave in their temporary folder goes with the block: the
+    CDK's Node.js unpacks itself there, and does not clean up when it is interrupted.
     """
 
     running: list[subprocess.Popen[str]] = field(default_factory=list)
     closed: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
+    scratch: TemporaryDirectory[str] | None = None
 
     def run(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> str:
         """Run a program to its end and return its standard output.
@@ -45,7 +48,7 @@ class Processes:
             process = subprocess.Popen(
                 command,
                 cwd=cwd,
-                env=env,
+                env={**env, **self._temporary()},
                 text=True,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -53,14 +56,19 @@ class Processes:
                 start_new_session=True,
             )
             self.running.append(process)
-        printed, complained = process.communicate()
+        with process:  # a Ctrl-C leaves it at once; `__exit__` ends the process
+            printed, complained = process.communicate()
         with self.lock:
             self.running.remove(process)
         if process.returncode != 0:
             raise ToolError(_failure(command, process.returncode, complained or printed))
         return printed
 
+    def _temporary(self) -> dict[str, str]:
+        return {"TMPDIR": self.scratch.name} if self.scratch else {}
+
     def __enter__(self) -> Processes:
+        self.scratch = TemporaryDirectory(prefix="mlops-", ignore_cleanup_errors=True)
         return self
 
     def __exit__(
@@ -74,6 +82,8 @@ class Processes:
             left = list(self.running)
         for process in left:
             end_process_group(process)
+        if self.scratch:
+            self.scratch.cleanup()
 
 
 def end_process_group(process: subprocess.Popen[str]) -> None:

@@ -24,6 +24,7 @@ class Environments(Section):
     dev: dict[str, Any] = {}
     staging: dict[str, Any] = {}
     prod: dict[str, Any] = {}
+    smoke: dict[str, Any] = {}
 
 
 ENVIRONMENTS = tuple(Environments.model_fields)

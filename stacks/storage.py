@@ -1,23 +1,14 @@
 """What outlives every deployment: key, bucket, image repository, model package group."""
 
-from collections.abc import Sequence
-
-from aws_cdk import Aws, CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from stacks.constructs.data_key import DataKey
 from stacks.settings import ProjectSettings, StorageSettings
-
-ALARMS_AND_BUDGETS = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"]
-# Which services use the key, for which each documents its own actions.
-SENDERS = (
-    ("EventsToEncryptedQueues", ["events.amazonaws.com"], "kms:GenerateDataKey"),
-    ("AlarmsAndBudgetsToEncryptedTopics", ALARMS_AND_BUDGETS, "kms:GenerateDataKey*"),
-)
 
 
 class StorageStack(Stack):
@@ -40,7 +31,7 @@ class StorageStack(Stack):
         self.key: kms.IKey = (
             kms.Key.from_key_arn(self, "Key", storage.existing_key_arn)
             if storage.existing_key_arn
-            else self._key(removal_policy)
+            else DataKey(self, "Key", project=project.name, removal_policy=removal_policy)
         )
         self.bucket: s3.IBucket = (
             s3.Bucket.from_bucket_name(self, "Bucket", storage.existing_bucket_name)
@@ -73,34 +64,6 @@ class StorageStack(Stack):
             removal_policy=policy,
             empty_on_delete=policy is RemovalPolicy.DESTROY,
         )
-
-    def _key(self, removal_policy: RemovalPolicy) -> kms.Key:
-        key = kms.Key(
-            self,
-            "Key",
-            description="Data, artifacts, volumes and queues",
-            enable_key_rotation=True,
-            removal_policy=removal_policy,
-        )
-        for sid, services, data_key in SENDERS:
-            key.add_to_resource_policy(_sending(sid, services, data_key))
-        # Whoever may put objects may upload them in one part: to read them, and to upload in
-        # several parts, takes kms:Decrypt as well.
-        key.add_to_resource_policy(
-            iam.PolicyStatement(
-                sid="UploadsThroughS3",
-                principals=[iam.AnyPrincipal()],
-                actions=["kms:GenerateDataKey"],
-                resources=["*"],
-                conditions={
-                    "StringEquals": {
-                        "kms:CallerAccount": Aws.ACCOUNT_ID,
-                        "kms:ViaService": f"s3.{Aws.REGION}.amazonaws.com",
-                    }
-                },
-            )
-        )
-        return key
 
     def _bucket(self, storage: StorageSettings, removal_policy: RemovalPolicy) -> s3.Bucket:
         bucket = s3.Bucket(
@@ -138,13 +101,3 @@ class StorageStack(Stack):
         CfnOutput(self, "RepositoryName", value=self.repository.repository_name)
         CfnOutput(self, "RepositoryUri", value=self.repository.repository_uri)
         CfnOutput(self, "ModelPackageGroupName", value=project.model_package_group_name)
-
-
-def _sending(sid: str, services: Sequence[str], data_key: str) -> iam.PolicyStatement:
-    return iam.PolicyStatement(
-        sid=sid,
-        principals=[iam.ServicePrincipal(service) for service in services],
-        actions=["kms:Decrypt", data_key],
-        resources=["*"],
-        conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-    )

@@ -45,7 +45,13 @@ class TrainingStack(Stack):
         runs = RunTopic(self, "Runs", key=storage.key, notifications=settings.notifications)
         timetable = Timetable(self, "Timetable", dead_letter_queue=queue, key=storage.key)
         factory = FunctionFactory(
-            self, lambdas, project.name, settings.training.log_retention_days, queue, environment
+            self,
+            lambdas,
+            storage.key,
+            project.name,
+            settings.training.log_retention_days,
+            queue,
+            environment,
         )
         functions = TrainingFunctions(
             factory, storage=storage, table=table, project=project, endpoint=settings.endpoint
@@ -111,6 +117,7 @@ class TrainingStack(Stack):
             "StateMachineLogs",
             log_group_name=f"/aws/vendedlogs/states/{self.stack_name}",
             retention=RETENTION[settings.training.log_retention_days],
+            encryption_key=storage.key,
             removal_policy=RemovalPolicy.DESTROY,
         )
         workflow = training_workflow(self, tasks, settings.quality)

@@ -14,7 +14,6 @@ from shared.datasets import manifest_key
 from shared.manifests import MANIFEST_BYTES
 
 CHUNK_BYTES = 1024 * 1024
-LOST_RACE = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 # Marks a manifest as ours in its metadata: its schema has no place for it.
 MARK = {"sealed-by": "dataset-sealer"}
 
@@ -100,7 +99,7 @@ class SealGateway:
                 **condition,
             )
         except ClientError as error:
-            if aws.error_code(error) in LOST_RACE:
+            if aws.error_code(error) in aws.LOST_RACE:
                 return False
             raise
         return True

@@ -11,7 +11,7 @@ def describe(name: str) -> Description | None:
     try:
         response = aws.sagemaker().describe_endpoint(EndpointName=name)
     except ClientError as error:
-        if aws.error_code(error) == "ValidationException" and "Could not find" in str(error):
+        if aws.is_absent(error):
             return None
         raise
     return Description(

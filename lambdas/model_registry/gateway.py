@@ -1,11 +1,9 @@
 """The model registry, and the record that a run key has its version."""
 
-import json
 from typing import Any
 
-from shared import aws
+from shared import aws, version_records
 
-RECORD_BYTES = 64 * 1024
 # So many executions are remembered beside the latest: each is asked for its status.
 KEPT = 20
 
@@ -22,13 +20,11 @@ def record_version(
 
     If it does not, those that registered versions before it still count.
     """
-    key = f"runs/{run_key}/version.json"
-    content = aws.read_object(bucket, key, at_most_bytes=RECORD_BYTES)
-    known = json.loads(content) if content else {"execution_arn": execution_arn}
-    registered_by = [known["execution_arn"], *known.get("earlier", ())]
+    known = version_records.read(bucket, run_key)
+    registered_by = known.execution_arns if known else ()
     record = {
         "model_package_arn": model_package_arn,
         "execution_arn": execution_arn,
         "earlier": [arn for arn in registered_by if arn != execution_arn][:KEPT],
     }
-    aws.write_json(bucket, key, record)
+    aws.write_json(bucket, version_records.key_of(run_key), record)

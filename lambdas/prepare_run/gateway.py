@@ -4,14 +4,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from prepare_run.models import Claim, PushedImage, VersionRecord
-from shared import aws
+from prepare_run.models import Claim, PushedImage
+from shared import aws, executions, objects, version_records
 from shared.errors import DatasetInvalid
 from shared.manifests import MANIFEST_BYTES
-
-RECORD_BYTES = 64 * 1024
+from shared.version_records import RECORD_BYTES, VersionRecord
 
 
 class RunGateway:
@@ -47,13 +44,8 @@ class RunGateway:
 
     def object_sizes(self, prefix: str) -> dict[str, int]:
         """Bytes of each current object below a prefix, by key relative to it."""
-        return {key.removeprefix(prefix): size for key, size in self._objects(prefix)}
-
-    def _objects(self, prefix: str) -> Iterator[tuple[str, int]]:
-        paginator = aws.s3().get_paginator("list_objects_v2")
-        for page in paginator.paginate(Bucket=self._bucket, Prefix=prefix):
-            for listed in page.get("Contents", []):
-                yield listed["Key"], listed["Size"]
+        found = objects.listed(self._bucket, prefix)
+        return {each["Key"].removeprefix(prefix): each["Size"] for each in found}
 
     def images(self) -> Iterator[PushedImage]:
         """Every image of the repository."""
@@ -86,18 +78,12 @@ class RunGateway:
 
     def version_record(self, run_key: str) -> VersionRecord | None:
         """Who registered the run key's versions, if it has any."""
-        record = self._record(f"runs/{run_key}/version.json")
-        return VersionRecord.model_validate(record) if record else None
+        return version_records.read(self._bucket, run_key)
 
     def status(self, execution_arn: str) -> str | None:
         """Status of an execution, or None where it is forgotten."""
-        try:
-            execution = aws.step_functions().describe_execution(executionArn=execution_arn)
-        except ClientError as error:
-            if aws.error_code(error) == "ExecutionDoesNotExist":
-                return None
-            raise
-        return execution["status"]
+        execution = executions.describe(execution_arn)
+        return execution["status"] if execution else None
 
     def _record(self, key: str) -> dict[str, Any]:
         content = aws.read_object(self._bucket, key, at_most_bytes=RECORD_BYTES)

@@ -53,20 +53,6 @@ class ImagePair(BaseModel):
     processing: str
 
 
-class VersionRecord(BaseModel):
-    """Which executions registered versions of a run key, the latest first."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    execution_arn: str
-    earlier: tuple[str, ...] = ()
-
-    @property
-    def execution_arns(self) -> tuple[str, ...]:
-        """All of them."""
-        return (self.execution_arn, *self.earlier)
-
-
 class Claim(BaseModel):
     """Who runs an attempt of a run key."""
 

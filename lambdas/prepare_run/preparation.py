@@ -8,9 +8,9 @@ from prepare_run.models import Dataset, ExecutionInput, PrepareRunRequest, Run
 from shared.datasets import manifest_key
 from shared.environment import PrepareRunEnvironment
 from shared.errors import RunKeyContended
+from shared.executions import RUNNING
 
 CLAIM_ROUNDS = 10
-RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 SUCCEEDED = "SUCCEEDED"
 
 

@@ -14,14 +14,13 @@ from reconciler.models import (
     StoredManifest,
     StoredObject,
 )
-from shared import aws
-from shared.datasets import is_version, manifest_key
+from shared import aws, executions, objects
+from shared.datasets import manifest_key
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.literals import ExecutionStatusType
     from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
 
-RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 ENDED: "tuple[ExecutionStatusType, ...]" = ("FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED")
 LISTED_EXECUTIONS = 1000
 
@@ -57,40 +56,21 @@ def _listed(listed: "ExecutionListItemTypeDef") -> ListedExecution:
 
 def execution(arn: str) -> Execution | None:
     """Return an execution as it is now, or None where there is none."""
-    try:
-        described = aws.step_functions().describe_execution(executionArn=arn)
-    except ClientError as error:
-        if aws.error_code(error) == "ExecutionDoesNotExist":
-            return None
-        raise
-    return Execution(described["status"], described.get("stopDate"))
+    described = executions.describe(arn)
+    return Execution(described["status"], described.get("stopDate")) if described else None
 
 
 def dataset_objects(bucket: str) -> Iterator[StoredObject]:
     """Every object below what may be a data set version."""
-    paginator = aws.s3().get_paginator("list_objects_v2")
-    for page in paginator.paginate(Bucket=bucket, Delimiter="/"):
-        for listed in page.get("CommonPrefixes", []):
-            if is_version(listed["Prefix"].removesuffix("/")):
-                yield from _objects(bucket, listed["Prefix"])
-
-
-def _objects(bucket: str, prefix: str) -> Iterator[StoredObject]:
-    paginator = aws.s3().get_paginator("list_objects_v2")
-    for page in paginator.paginate(Bucket=bucket, Prefix=prefix):
-        for listed in page.get("Contents", []):
-            yield StoredObject(listed["Key"], listed["LastModified"])
+    for version in objects.versions(bucket):
+        for found in objects.listed(bucket, f"{version}/"):
+            yield StoredObject(found["Key"], found["LastModified"])
 
 
 def manifest(bucket: str, version: str) -> StoredManifest | None:
     """Return which version of its manifest a data set version has now."""
-    try:
-        head = aws.s3().head_object(Bucket=bucket, Key=manifest_key(version))
-    except ClientError as error:
-        if aws.error_code(error) in aws.MISSING:
-            return None
-        raise
-    return StoredManifest(head.get("VersionId"), head["ETag"].strip('"'))
+    head = objects.head(bucket, manifest_key(version))
+    return StoredManifest(head.get("VersionId"), head["ETag"].strip('"')) if head else None
 
 
 def invoke(function_arn: str, request: Mapping[str, object]) -> None:

@@ -11,6 +11,7 @@ from shared import records
 from shared.datasets import execution_name, manifest_key
 from shared.environment import ReconcilerEnvironment
 from shared.errors import ReconcilingIncomplete
+from shared.executions import RUNNING
 
 EXPIRY = "endpoint-expiry"
 EXECUTION = ":execution:"
@@ -93,7 +94,7 @@ class Sweep:
     def _end_holder(self, arn: str) -> None:
         """Hand over its end, or give it up: what fails for a day fills the dead-letter queue."""
         execution = gateway.execution(arn)
-        if execution and execution.status in gateway.RUNNING:
+        if execution and execution.status in RUNNING:
             return
         if execution and logic.is_given_up(execution.stopped, self._now):
             records.release_lock(self._table, arn)

@@ -34,6 +34,7 @@ from run_ended.telling import tell
 from shared import records
 from shared.environment import RunEndedEnvironment
 from shared.errors import CleaningIncomplete, ServiceUnavailable
+from shared.executions import RUNNING
 from shared.outages import named_outages
 
 Result = TypeVar("Result")
@@ -94,7 +95,7 @@ class Ending:
                 f"Execution {arn}: its event says that it has ended, DescribeExecution that it is "
                 f"{execution.status} so far. It is tried again; nothing is to be done."
             )
-        if execution.status in gateway.RUNNING:
+        if execution.status in RUNNING:
             return Outcome("Running", arn)
         records.begin_end(self._table, arn, redrives=execution.redrives, now=self._now)
         if records.end(self._table, arn).completed:

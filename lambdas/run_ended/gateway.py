@@ -8,11 +8,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from run_ended.models import Execution, Job, Version
-from shared import aws
+from shared import aws, executions, version_records
 
-RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 PAGES = 20
-RECORD_BYTES = 64 * 1024
 LOG_LINES = 20
 LOG_BYTES = 4096
 LINE_LENGTH = 1000
@@ -20,12 +18,9 @@ LINE_LENGTH = 1000
 
 def execution(arn: str) -> Execution | None:
     """Return an execution as it is now, or None where it is forgotten."""
-    try:
-        described = aws.step_functions().describe_execution(executionArn=arn)
-    except ClientError as error:
-        if aws.error_code(error) == "ExecutionDoesNotExist":
-            return None
-        raise
+    described = executions.describe(arn)
+    if described is None:
+        return None
     return Execution(
         arn=arn,
         name=described["name"],
@@ -84,9 +79,8 @@ def _stop_in_progress(job: Job) -> None:
 
 def recorded_version(bucket: str, run_key: str) -> str | None:
     """Return the version that is recorded for a run key."""
-    content = aws.read_object(bucket, f"runs/{run_key}/version.json", at_most_bytes=RECORD_BYTES)
-    record: dict[str, str] = json.loads(content) if content else {}
-    return record.get("model_package_arn")
+    record = version_records.read(bucket, run_key)
+    return record.model_package_arn if record else None
 
 
 def versions_since(group: str, moment: datetime) -> Iterator[str]:

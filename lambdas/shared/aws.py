@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 RETRIES = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5)
 MISSING = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound"})
+LOST_RACE = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 
 
 class ObjectTooLarge(Exception):
@@ -148,7 +149,7 @@ def write_json(bucket: str, key: str, content: dict[str, Any], *, overwrite: boo
             **condition,  # type: ignore[arg-type]
         )
     except ClientError as error:
-        if error_code(error) in {"PreconditionFailed", "ConditionalRequestConflict"}:
+        if error_code(error) in LOST_RACE:
             return False
         raise
     return True

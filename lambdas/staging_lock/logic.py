@@ -1,13 +1,13 @@
 """Who may take staging, and how long to wait for it."""
 
 from shared.errors import StagingBusy
+from shared.executions import RUNNING
 from staging_lock.models import Holder, Staging
 
 LONGEST_WAIT_SECONDS = 30
 SHORTEST_WAIT_SECONDS = 2
 # So long a Lambda that deletes the endpoint may hold staging.
 LAMBDA_HOLDS_SECONDS = 300
-RUNNING = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 
 def is_execution(holder: str) -> bool:

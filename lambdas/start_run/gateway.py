@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import ClientError
 
-from shared import aws
-from shared.datasets import is_version, manifest_key
+from shared import aws, objects
+from shared.datasets import manifest_key
 from start_run.models import Start, StoredManifest
 
 # Clocks differ by less; duplicates that arrive faster are counted as started, and started once.
@@ -35,18 +35,6 @@ def start(state_machine_arn: str, asked: Start) -> bool:
 
 def manifests(bucket: str) -> Iterator[StoredManifest]:
     """Every data set version that has a manifest."""
-    paginator = aws.s3().get_paginator("list_objects_v2")
-    for page in paginator.paginate(Bucket=bucket, Delimiter="/"):
-        for prefix in page.get("CommonPrefixes", []):
-            version = prefix["Prefix"].removesuffix("/")
-            if is_version(version) and (written := _written(bucket, manifest_key(version))):
-                yield StoredManifest(version, written)
-
-
-def _written(bucket: str, key: str) -> datetime | None:
-    try:
-        return aws.s3().head_object(Bucket=bucket, Key=key)["LastModified"]
-    except ClientError as error:
-        if aws.error_code(error) in aws.MISSING:
-            return None
-        raise
+    for version in objects.versions(bucket):
+        if head := objects.head(bucket, manifest_key(version)):
+            yield StoredManifest(version, head["LastModified"])

@@ -11,15 +11,18 @@ from functools import partial
 from itertools import chain
 
 from local_account.hooks import (
-    authorization,
     cloudformation,
+    definitions,
     events,
     executions,
     functions,
+    invocations,
     messages,
     objects,
     scheduler,
     state_machines,
+    state_tests,
+    task_callers,
     task_errors,
 )
 from local_account.service import Account
@@ -48,14 +51,17 @@ def install(account: Account, lambda_runtime: LambdaRuntime) -> Installed:
     delivery = Delivery(account)
     bus = EventBus(account, delivery, partial(events.matching_targets, account))
     clock = Clock(lambda: chain(scheduler.plans(account, delivery), events.plans(account, bus)))
-    authorization.install(account)
     cloudformation.install(account)
     events.install(account, bus)
-    functions.install(lambda_runtime)
-    messages.install(delivery)
+    functions.install(account, lambda_runtime)
+    invocations.install(lambda_runtime)
+    messages.install(account, delivery)
     objects.install()
-    scheduler.install()
+    scheduler.install(account)
     state_machines.install(account)
-    executions.install(bus)
+    task_callers.install(account)
+    definitions.install(account)
+    executions.install(account, bus)
+    state_tests.install(account)
     task_errors.install()
     return Installed(bus, clock, delivery)

@@ -1,4 +1,4 @@
-"""Executions: their events, how they are started once and stopped at once, and their history."""
+"""Executions: how they are started, stopped and redriven, what they tell, what is seen of them."""
 
 import importlib
 import json
@@ -8,43 +8,49 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from local_account.hooks.replace import replace
+from local_account.hooks import interpreter, redrives
+from local_account.hooks.execution_logs import log_of
+from local_account.hooks.replace import add, replace
+from local_account.service import Account, ServiceError
+from local_account.services import executions
 from local_account.services.eventbridge import EventBus
-from local_account.services.step_functions import history_page, status_change
 
 _PARSER = "moto.stepfunctions.parser"
-_EVAL = f"{_PARSER}.asl.eval"
-_WATCHED_SECONDS = 0.02
-_LAST_EVENTS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"}
+_RESPONSES = "moto.stepfunctions.responses:StepFunctionResponse"
 _STATUSES = {
     "ProgramEnded": "SUCCEEDED",
     "ProgramStopped": "ABORTED",
     "ProgramError": "FAILED",
     "ProgramTimedOut": "TIMED_OUT",
 }
-_history = threading.RLock()
 
 
-def install(bus: EventBus) -> None:
+def install(account: Account, bus: EventBus) -> None:
     """Let executions begin, end and be seen as on AWS."""
-    _hook_starts(bus)
+    _hook_starts(account, bus)
     _hook_ends(bus)
-    _hook_interpreter()
-    _hook_answers()
+    interpreter.install()
+    replace(f"{_RESPONSES}.describe_execution", lambda original: _describe)
+    replace(f"{_RESPONSES}.list_executions", lambda original: _list)
+    replace(f"{_RESPONSES}.stop_execution", lambda original: _stop)
+    replace(f"{_RESPONSES}.get_execution_history", lambda original: _read_history)
+    add(f"{_RESPONSES}.redrive_execution", lambda self: _redrive(self, bus))
 
 
 def _tell(bus: EventBus, execution: Any) -> None:
-    detail = status_change(execution)
+    detail = executions.status_change(execution)
     bus.put("Step Functions Execution Status Change", execution.exec_arn, detail, "aws.states")
 
 
-def _hook_starts(bus: EventBus) -> None:
+def _hook_starts(account: Account, bus: EventBus) -> None:
     starting = threading.Lock()
 
     def known(original: Any) -> Any:
         def initialise(self: Any, *args: Any, **kw: Any) -> None:
             original(self, *args, **kw)
             self.exec_status = _status("RUNNING")  # it can be seen before it has started
+            self.redrives = []
+            self._cloud_watch_logging_session = log_of(account, self)
 
         return initialise
 
@@ -52,6 +58,7 @@ def _hook_starts(bus: EventBus) -> None:
         def start(self: Any, arn: str, name: str | None = None, *args: Any, **kw: Any) -> Any:
             name = name or str(uuid.uuid4())
             self._validate_name(name)
+            _require_json(kw.get("execution_input") or next(iter(args), None) or "{}")
             with starting:  # of two requests with one name, the second finds the first's execution
                 return original(self, arn, name, *args, **kw)
 
@@ -67,6 +74,14 @@ def _hook_starts(bus: EventBus) -> None:
     replace(f"{_PARSER}.backend.execution:Execution.__init__", known)
     replace(f"{_PARSER}.models:StepFunctionsParserBackend.start_execution", once)
     replace(f"{_PARSER}.backend.execution:Execution.start", told)
+
+
+def _require_json(given: str) -> None:
+    try:
+        json.loads(given)
+    except ValueError as error:
+        message = f"Invalid State Machine Execution Input: '{error}'"
+        raise ServiceError("InvalidExecutionInput", message) from error
 
 
 def _hook_ends(bus: EventBus) -> None:
@@ -94,7 +109,7 @@ def _hook_ends(bus: EventBus) -> None:
             while self.status == "RUNNING":
                 if self.exec_worker and self.exec_worker.env:
                     self.exec_worker.env.set_stop(stop_date=stop_date, error=error, cause=cause)
-                time.sleep(_WATCHED_SECONDS / 2)
+                time.sleep(interpreter.WATCHED_SECONDS / 2)
 
         return stop
 
@@ -107,149 +122,56 @@ def _status(name: str) -> Any:
     return importlib.import_module(f"{_PARSER}.api").ExecutionStatus[name]
 
 
-def _hook_interpreter() -> None:
-    """End an execution at once, whatever its interpreter waits for; what comes late is nothing."""
-    replace(f"{_PARSER}.asl.component.program.program:Program.eval", _watched)
-    for method in ("set_error", "set_timed_out"):
-        replace(f"{_EVAL}.environment:Environment.{method}", _only_while_running)
-    replace(f"{_EVAL}.event.event_manager:EventManager.add_event", _until_the_last)
-    worker = f"{_PARSER}.backend.execution_worker:ExecutionWorker"
-    replace(f"{worker}._get_evaluation_environment", _dated)
+def _answer(members: dict[str, Any]) -> Any:
+    from moto.core.responses import ActionResult
+
+    return ActionResult(members)
 
 
-def _dated(original: Any) -> Any:
-    def environment(self: Any) -> Any:
-        env = original(self)
-        env.event_manager.begun = self._evaluation_details.execution_details.start_time
-        return env
-
-    return environment
+def _execution(response: Any) -> Any:
+    arn = response._get_param("executionArn")
+    return response.stepfunction_backend.describe_execution(arn)
 
 
-def _watched(original: Any) -> Any:
-    component = importlib.import_module(f"{_PARSER}.asl.component.eval_component")
-    states = component.EvalComponent.eval
-
-    def evaluate(self: Any, env: Any) -> None:
-        limit = self.timeout_seconds.timeout_seconds if self.timeout_seconds else float("inf")
-        deadline = time.monotonic() + limit
-        env.next_state_name = self.start_at.start_at_name
-        worker = threading.Thread(target=states, args=(self, env), daemon=True)
-        worker.start()
-        while worker.is_alive() and not _is_cut_short(env):
-            worker.join(_WATCHED_SECONDS)
-            if time.monotonic() > deadline:
-                env.set_timed_out()
-        if _is_cut_short(env) and not env.is_frame():
-            _close_history(env)
-
-    return evaluate
+def _describe(self: Any) -> Any:
+    with_data = self._get_param("includedData") != "METADATA_ONLY"
+    return _answer(executions.description(_execution(self), with_data=with_data))
 
 
-def _only_while_running(original: Any) -> Any:
-    def end(self: Any, *args: Any, **kw: Any) -> None:
-        with self._state_mutex:
-            if self.is_running():
-                original(self, *args, **kw)
-
-    return end
-
-
-def _until_the_last(original: Any) -> Any:
-    def add_event(self: Any, *args: Any, **kw: Any) -> Any:
-        with _history:
-            last = self._history_event_list[-1:]
-            if last and last[0]["type"] in _LAST_EVENTS:
-                return last[0]["id"]
-            if not last:  # dated as the execution: the definition was read in between
-                kw["timestamp"] = self.begun
-            return original(self, *args, **kw)
-
-    return add_event
-
-
-def _is_cut_short(env: Any) -> bool:
-    return type(env._program_state).__name__ in ("ProgramStopped", "ProgramTimedOut")
-
-
-def _close_history(env: Any) -> None:
-    """Add the last event of an execution that was stopped or took too long."""
-    api = importlib.import_module(f"{_PARSER}.api")
-    state = env.program_state()
-    if type(state).__name__ == "ProgramStopped":
-        env.event_history_context.source_event_id = 0
-        kind = api.HistoryEventType.ExecutionAborted
-        details = {"executionAbortedEventDetails": {"error": state.error, "cause": state.cause}}
-    else:
-        kind = api.HistoryEventType.ExecutionTimedOut
-        details = {"executionTimedOutEventDetails": {}}
-    env.event_manager.add_event(
-        context=env.event_history_context, event_type=kind, event_details=details
+def _list(self: Any) -> Any:
+    for name in ("mapRunArn", "redriveFilter"):
+        if self._get_param(name):
+            message = f"The embedded account does not model {name} of ListExecutions."
+            raise ServiceError("UnsupportedOperation", message, 501)
+    found, token = self.stepfunction_backend.list_executions(
+        self._get_param("stateMachineArn"),
+        status_filter=self._get_param("statusFilter"),
+        max_results=self._get_int_param("maxResults") or None,
+        next_token=self._get_param("nextToken"),
     )
+    listed = [executions.listing(execution) for execution in found]
+    return _answer({"executions": listed, "nextToken": token})
 
 
-def _hook_answers() -> None:
-    """Answer with members that moto leaves out, or takes no notice of."""
-    responses = "moto.stepfunctions.responses:StepFunctionResponse"
-    replace(f"{responses}.describe_execution", _described)
-    replace(f"{responses}.list_executions", _listed)
-    replace(f"{responses}.stop_execution", _stopped)
-    replace(f"{responses}.get_execution_history", _paged)
+def _stop(self: Any) -> Any:
+    execution = _execution(self)
+    execution.stop(datetime.now(UTC), self._get_param("error"), self._get_param("cause"))
+    return _answer({"stopDate": execution.stop_date})
 
 
-def _execution(response: Any, arn: str | None = None) -> Any:
-    name = arn or response._get_param("executionArn")
-    return response.stepfunction_backend.describe_execution(name)
-
-
-def _add_stop_date(response: Any, description: dict[str, Any]) -> None:
-    if description["status"] != "RUNNING":
-        execution = _execution(response, description["executionArn"])
-        description["stopDate"] = execution.stop_date
-
-
-def _described(original: Any) -> Any:
-    def describe(self: Any) -> Any:
-        answer = original(self)
-        _add_stop_date(self, answer.result)
-        return answer
-
-    return describe
-
-
-def _listed(original: Any) -> Any:
-    def list_executions(self: Any) -> Any:
-        answer = original(self)
-        for execution in answer.result["executions"]:
-            _add_stop_date(self, execution)
-        return answer
-
-    return list_executions
-
-
-def _stopped(original: Any) -> Any:
-    from moto.core.responses import ActionResult
-
-    def stop(self: Any) -> Any:
-        execution = _execution(self)
-        error, cause = self._get_param("error"), self._get_param("cause")
-        execution.stop(datetime.now(UTC), error, cause)
-        return ActionResult({"stopDate": execution.stop_date})
-
-    return stop
-
-
-def _paged(original: Any) -> Any:
-    from moto.core.responses import ActionResult
+def _read_history(self: Any) -> Any:
     from moto.stepfunctions.exceptions import InvalidToken
 
-    def history(self: Any) -> Any:
-        execution = _execution(self)
-        started = execution.exec_worker and execution.exec_worker.env
-        events = started.event_manager.get_event_history() if started else []
-        try:
-            return ActionResult(history_page(events, json.loads(self.body)))
-        except ValueError as error:
-            raise InvalidToken(str(error)) from error
+    events = executions.history_of(_execution(self))
+    try:
+        return _answer(executions.history_page(events, json.loads(self.body)))
+    except ValueError as error:
+        raise InvalidToken(str(error)) from error
 
-    return history
+
+def _redrive(self: Any, bus: EventBus) -> Any:
+    execution = _execution(self)
+    if redrives.redrive(execution, self._get_param("clientToken"), _status("RUNNING")):
+        _tell(bus, execution)
+        execution.exec_worker.start()
+    return _answer({"redriveDate": execution.redrives[-1]})

@@ -1,27 +1,14 @@
-"""Lambda: invocations run the function's own code; CloudWatch Logs: lines from anywhere."""
+"""Lambda: what moto knows of functions, and what it does not keep of their settings."""
 
 import hashlib
 from functools import lru_cache
 from typing import Any
 
-from local_account.hooks.replace import extend_resource, replace
+from local_account.hooks import function_limits, function_roles
+from local_account.hooks.replace import replace
 from local_account.service import Account
 from local_account.services.lambda_runtime import LambdaRuntime
-from local_account.services.lambda_worker import Function
-
-
-def write_log(account: Account, group: str, stream: str, lines: list[str]) -> None:
-    """Append lines to a log stream, which is made when it does not exist."""
-    from moto.core.utils import unix_time_millis
-    from moto.logs.models import logs_backends
-
-    backend = logs_backends[account.account_id][account.region]
-    backend.ensure_log_group(group)
-    if stream not in backend.groups[group].streams:
-        backend.create_log_stream(group, stream)
-    now = int(unix_time_millis())
-    events = [{"timestamp": now, "message": line} for line in lines]
-    backend.put_log_events(group, stream, events)
+from local_account.services.lambda_worker import EventSettings, Function
 
 
 @lru_cache(maxsize=64)
@@ -30,43 +17,40 @@ def _digest(code: bytes) -> str:
     return hashlib.sha256(code).hexdigest()
 
 
-def _function(function: Any) -> Function:
-    on_event = function.event_invoke_config[-1].config if function.event_invoke_config else {}
+def function_of(function: Any, latest: Any) -> Function:
+    """Return what an invocation needs to know of a version of a function (both moto's)."""
+    on_event = latest.event_invoke_config[-1].config if latest.event_invoke_config else {}
+    reserved = latest.reserved_concurrency
     return Function(
         arn=function.function_arn,
         name=function.function_name,
         version=str(function.version),
         handler=function.handler,
+        role=function.role,
         code=function.code_bytes,
         code_sha256=_digest(function.code_bytes),
         environment=tuple(sorted((function.environment_vars or {}).items())),
         memory_mb=int(function.memory_size),
         timeout_seconds=int(function.timeout),
         log_group=function.logs_group_name,
-        event_retries=on_event.get("MaximumRetryAttempts", 2),
-        dead_letter_arn=function.dead_letter_arn,
+        event=EventSettings(
+            retries=on_event.get("MaximumRetryAttempts", 2),
+            max_age_seconds=on_event.get("MaximumEventAgeInSeconds", 21_600),
+            on_success=_destination(on_event, "OnSuccess"),
+            on_failure=_destination(on_event, "OnFailure"),
+            dead_letter_arn=function.dead_letter_arn,
+        ),
+        concurrency=None if reserved is None else int(reserved),
     )
 
 
-def install(runtime: LambdaRuntime) -> None:
-    """Run functions instead of pretending to."""
+def _destination(settings: dict[str, Any], outcome: str) -> str:
+    configured = settings.get("DestinationConfig", {}).get(outcome) or {}
+    return str(configured.get("Destination") or "")
 
-    def run(original: Any) -> Any:
-        def invoke(
-            self: Any, function_name: str, qualifier: Any, body: Any, headers: Any, answer: Any
-        ) -> bytes:
-            function = _function(self.get_function(function_name, qualifier))
-            payload = body.encode() if isinstance(body, str) else body
-            if str(headers.get("X-Amz-Invocation-Type", "")).lower() == "event":
-                runtime.invoke_event(function, payload or b"{}")
-                return b""
-            invocation = runtime.invoke(function, payload or b"{}")
-            if invocation.is_error:
-                answer["x-amz-function-error"] = "Unhandled"
-            answer["Content-Length"] = str(len(invocation.payload))
-            return invocation.payload
 
-        return invoke
+def install(account: Account, runtime: LambdaRuntime) -> None:
+    """Refuse what Lambda refuses, and keep what it keeps."""
 
     def deleted(original: Any) -> Any:
         def delete(self: Any, function_name: str, qualifier: str | None = None) -> None:
@@ -78,14 +62,19 @@ def install(runtime: LambdaRuntime) -> None:
 
     def created(original: Any) -> Any:
         def initialise(self: Any, *args: Any, spec: dict[str, Any], **kw: Any) -> None:
+            function_limits.check("CreateFunction", spec)
             original(self, *args, spec=spec, **kw)
-            _note_dead_letters(self, {"DeadLetterConfig": {}, **spec})
+            function_roles.check(account, self, spec)
+            _note(self, {"DeadLetterConfig": {}, **spec})
 
         return initialise
 
     def updated(original: Any) -> Any:
         def update(self: Any, settings: dict[str, Any]) -> Any:
-            _note_dead_letters(self, settings)
+            named = {"FunctionName": self.function_name, **settings}
+            function_limits.check("UpdateFunctionConfiguration", named)
+            function_roles.check(account, self, settings)
+            _note(self, settings)
             return original(self, settings)
 
         return update
@@ -97,20 +86,30 @@ def install(runtime: LambdaRuntime) -> None:
 
         return get_configuration
 
-    replace("moto.awslambda.models:LambdaBackend.invoke", run)
+    backend = "moto.awslambda.models:LambdaBackend"
+    replace(f"{backend}.put_function_event_invoke_config", _put_event_settings)
     replace("moto.awslambda.models:LambdaBackend.delete_function", deleted)
     replace("moto.awslambda.models:LambdaFunction.get_configuration", described)
     replace("moto.awslambda.models:LambdaFunction.__init__", created)
     replace("moto.awslambda.models:LambdaFunction.update_configuration", updated)
-    extend_resource("moto.awslambda.models:LambdaFunction", after=_complete)
 
 
-def _note_dead_letters(function: Any, settings: dict[str, Any]) -> None:
+def _put_event_settings(original: Any) -> Any:
+    """Put settings in the place of the former ones: moto keeps both, and answers the first."""
+
+    def put(self: Any, function_name: str, config: dict[str, Any]) -> Any:
+        self.get_function(function_name).event_invoke_config.clear()
+        return original(self, function_name, config)
+
+    return put
+
+
+def _note(function: Any, settings: dict[str, Any]) -> None:
+    """Keep the settings that moto does not."""
     if "DeadLetterConfig" in settings:
         function.dead_letter_arn = settings["DeadLetterConfig"].get("TargetArn", "")
-
-
-def _complete(function: Any, properties: dict[str, Any]) -> None:
-    logging = properties.get("LoggingConfig", {})
-    function.logs_group_name = logging.get("LogGroup", function.logs_group_name)
-    _note_dead_letters(function, {"DeadLetterConfig": {}, **properties})
+    if "LoggingConfig" in settings:
+        default = f"/aws/lambda/{function.function_name}"
+        function.logs_group_name = settings["LoggingConfig"].get("LogGroup", default)
+    if "TracingConfig" in settings:
+        function.tracing_config = settings["TracingConfig"]

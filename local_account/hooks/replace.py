@@ -22,41 +22,20 @@ def replace(path: str, replacement: Callable[[Any], Any]) -> None:
     setattr(owner, name, replacement(original))
 
 
-def _nothing(*_: Any) -> None:
-    """Leave a resource as it is."""
+def add(path: str, function: Callable[..., Any]) -> None:
+    """Give a class of moto a method that it lacks.
 
-
-def extend_resource(
-    model: str,
-    *,
-    before: Callable[[dict[str, Any]], object] = _nothing,
-    after: Callable[[Any, dict[str, Any]], object] = _nothing,
-) -> None:
-    """Do more when CloudFormation creates or updates a resource.
-
-    Parameters
-    ----------
-    model
-        The resource's class in moto ("module:Class").
-    before
-        Called with the resource's properties, which it may change.
-    after
-        Called with the resource and its properties.
+    Raises
+    ------
+    AttributeError
+        If it has one: the account's own is needless then.
     """
-
-    def extended(original: Any) -> Any:
-        def apply(cls: Any, *args: Any, **kw: Any) -> Any:
-            template = kw.get("cloudformation_json") or args[1]
-            properties = template.get("Properties", {})
-            before(properties)
-            resource = original.__func__(cls, *args, **kw)
-            after(resource, properties)
-            return resource
-
-        return classmethod(apply)
-
-    for verb in ("create", "update"):
-        replace(f"{model}.{verb}_from_cloudformation_json", extended)
+    module, _, attributes = path.partition(":")
+    owner, _, name = attributes.partition(".")
+    kind = getattr(importlib.import_module(module), owner)
+    if hasattr(kind, name):
+        raise AttributeError(f"moto has {path} itself: take the account's own away.")
+    setattr(kind, name, function)
 
 
 def require_version() -> None:

@@ -9,27 +9,28 @@ from typing import Any
 from botocore import xform_name
 
 from local_account.hooks.replace import replace
-from local_account.service import Account, problems_of
-from local_account.services.delivery import Delivery, Parcel
+from local_account.service import Account, ServiceError, problems_of
+from local_account.services.delivery import Delivery, Parcel, Sender
 from local_account.services.schedule_expressions import InvalidExpression, check, one_time
 from local_account.services.scheduler import Plan
 
+SERVICE = "scheduler.amazonaws.com"
 _PRECISION = timedelta(seconds=60)
 """How exactly Scheduler keeps time: an `at(...)` this old is late, an older one is a mistake."""
 
 
-def install() -> None:
+def install(account: Account) -> None:
     """Refuse schedules and groups that AWS would refuse."""
     responses = "moto.scheduler.responses:EventBridgeSchedulerResponse"
     for operation in ("CreateSchedule", "UpdateSchedule", "CreateScheduleGroup"):
-        replace(f"{responses}.{xform_name(operation)}", _validated(operation))
+        replace(f"{responses}.{xform_name(operation)}", _validated(account, operation))
     backend = "moto.scheduler.models:EventBridgeSchedulerBackend"
     replace(f"{backend}.create_schedule_group", _new_group)
     replace(f"{backend}.delete_schedule_group", _existing_group)
     replace("moto.scheduler.models:Schedule.update", _complete_update)
 
 
-def _validated(operation: str) -> Callable[[Any], Any]:
+def _validated(account: Account, operation: str) -> Callable[[Any], Any]:
     from moto.scheduler.exceptions import ValidationException
 
     def wrap(original: Any) -> Any:
@@ -41,6 +42,7 @@ def _validated(operation: str) -> Callable[[Any], Any]:
             if "ScheduleExpression" in body:
                 self.scheduler_backend.get_schedule_group(body.get("GroupName"))
                 _require_occurrence(body)
+                _require_role(account, body)
             answered = original(self)
             if operation == "UpdateSchedule":  # moto keeps what the schedule was created with
                 schedule = self.scheduler_backend.get_schedule(body.get("GroupName"), name)
@@ -64,6 +66,20 @@ def _require_occurrence(request: Mapping[str, Any]) -> None:
         raise ValidationException(str(error)) from error
     if moment is not None and moment < datetime.now(UTC) - _PRECISION:
         raise ValidationException(f"Invalid Schedule Expression {expression}. It is in the past.")
+
+
+def _require_role(account: Account, request: Mapping[str, Any]) -> None:
+    from moto.scheduler.exceptions import ValidationException
+
+    group = account.arn("scheduler", f"schedule-group/{request.get('GroupName') or 'default'}")
+    try:
+        name = group.rpartition("/")[2]
+        account.identities.of_role(request["Target"]["RoleArn"], SERVICE, name, group)
+    except ServiceError as error:
+        raise ValidationException(
+            "The execution role you provide must allow AWS EventBridge Scheduler to assume the "
+            "role."
+        ) from error
 
 
 def _new_group(original: Any) -> Any:
@@ -169,4 +185,6 @@ def _parcel(account: Account, arn: str, target: dict[str, Any], due: datetime) -
             "IS_PAYLOAD_TRUNCATED": "false",
         }
 
-    return Parcel(target, execution_id, payload, dead_letter)
+    group = arn.rpartition("/")[0].replace(":schedule/", ":schedule-group/")
+    sender = Sender(SERVICE, group, letters_as_role=True)
+    return Parcel(sender, target, execution_id, payload, dead_letter)

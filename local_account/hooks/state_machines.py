@@ -1,28 +1,18 @@
 """Step Functions: state machines that execute, and the `sagemaker` integrations."""
 
 import importlib
-from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_account.hooks.replace import REPLACED, extend_resource, replace
+from local_account.hooks.replace import REPLACED, replace
+from local_account.hooks.task_callers import caller
 from local_account.hooks.task_errors import failure_event
 from local_account.service import Account
-from local_account.services import cloudformation, step_functions
+from local_account.services import step_functions
 
 _ASL = "moto.stepfunctions.parser.asl"
 _TASKS = f"{_ASL}.component.state.exec.state_task"
-
-
-class _AccountClients:
-    """Stands for boto3 in the interpreter: the clients it makes are the account's own."""
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-
-    def client(self, service_name: str, **_: Any) -> Any:
-        return self._account.client(service_name, retries=False)
 
 
 def _sagemaker_task(account: Account) -> type:
@@ -47,17 +37,28 @@ def _sagemaker_task(account: Account) -> type:
             """Parameters have the service's own names already."""
 
         def _eval_service_task(
-            self, env: Any, resource_runtime_part: Any, normalised_parameters: Any, **_: Any
+            self, env: Any, normalised_parameters: Any, state_credentials: Any, **_: Any
         ) -> None:
-            action = self.resource.api_action
-            env.stack.append(step_functions.call(account, action, normalised_parameters))
+            client = caller(state_credentials).client(account, "sagemaker")
+            waits = self.resource.condition == condition.Sync
+            given = step_functions.marked(normalised_parameters) if waits else normalised_parameters
+            env.stack.append(step_functions.call(client, self.resource.api_action, given))
 
         def _build_sync_resolver(
-            self, env: Any, normalised_parameters: dict[str, Any], **_: Any
-        ) -> Callable[[], Any]:
+            self, env: Any, normalised_parameters: Any, state_credentials: Any, **_: Any
+        ) -> step_functions.AwaitedJob:
             env.stack.pop()
+            client = caller(state_credentials).client(account, "sagemaker")
             action = self.resource.api_action
-            return lambda: step_functions.poll(account, action, normalised_parameters)
+            return step_functions.AwaitedJob(client, action, normalised_parameters)
+
+        def _eval_sync(
+            self, env: Any, sync_resolver: step_functions.AwaitedJob, **rest: Any
+        ) -> Any:
+            outcome = super()._eval_sync(env=env, sync_resolver=sync_resolver, **rest)
+            if not isinstance(outcome, dict):  # the execution was stopped, or the task is late
+                sync_resolver.abandon()
+            return outcome
 
         def _from_error(self, env: Any, ex: Exception) -> Any:
             if isinstance(ex, step_functions.JobFailed):
@@ -86,12 +87,6 @@ def install(account: Account) -> None:
     )
     parser_models.stepfunctions_parser_backends = stepfunctions_backends
 
-    def complete_definition(properties: dict[str, Any]) -> None:
-        definition = cloudformation.state_machine_definition(account, properties)
-        properties["DefinitionString"] = definition
-
-    extend_resource("moto.stepfunctions.models:StateMachine", before=complete_definition)
-
     task_class = _sagemaker_task(account)
     for module in (f"{_TASKS}.service.state_task_service_factory", f"{_TASKS}.state_task_factory"):
         replace(
@@ -102,7 +97,6 @@ def install(account: Account) -> None:
                 )
             ),
         )
-    replace(f"{_ASL}.utils.boto_client:boto3", lambda original: _AccountClients(account))
     replace(
         f"{_TASKS}.service.state_task_service_callback:_DELAY_SECONDS_SYNC_CONDITION_CHECK",
         lambda original: 0.1,

@@ -1,6 +1,7 @@
 """Step Functions: states fail for what they fail for on AWS, and under the same names."""
 
 import importlib
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,7 +22,12 @@ def install() -> None:
     task = f"{_SERVICE}.state_task_service:StateTaskService"
     replace(f"{task}._before_eval_execution", _still_running)
     replace(f"{task}._after_eval_execution", _in_time)
+    # moto allows a byte less, and counts blanks that no service sends
+    quotas = "moto.stepfunctions.parser.quotas"
+    replace(f"{quotas}:MAX_STATE_SIZE_UTF8_BYTES", lambda original: original + 1)
+    replace(f"{quotas}:to_json_str", lambda original: partial(original, separators=(",", ":")))
     replace(f"{_CHOICE}.comparison_variable:ComparisonVariable._eval_body", _strict)
+    replace(f"{_ASL}.component.state.choice.state_choice:StateChoice._eval_state", _unmatched)
     replace(f"{_ERRORS}.error_equals_decl:ErrorEqualsDecl._eval_body", _matched)
 
 
@@ -101,6 +107,23 @@ def _strict(original: Any) -> Any:
         self.comparison_function.eval(env)
 
     return compare
+
+
+def _unmatched(original: Any) -> Any:
+    """Fail a Choice that has no rule and no Default for its input as AWS fails it."""
+    failure = importlib.import_module(f"{_ERRORS}.failure_event")
+
+    def choose(self: Any, env: Any) -> None:
+        try:
+            original(self, env)
+        except RuntimeError as error:
+            cause = "Failed to transition out of the state."
+            event = failure_event(
+                env, "States.Runtime", f"{cause} The state does not point to a next state."
+            )
+            raise failure.FailureEventException(event) from error
+
+    return choose
 
 
 def _matched(original: Any) -> Any:

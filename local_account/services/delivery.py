@@ -11,7 +11,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_account.service import Account
+from local_account.authorization.identities import Credentials
+from local_account.service import Account, ServiceError
 
 Target = dict[str, Any]
 
@@ -24,11 +25,32 @@ class UnsupportedTarget(Exception):
 
 
 @dataclass(frozen=True)
+class Sender:
+    """Who delivers: a service, on behalf of a rule, of a group of schedules or of a topic.
+
+    Attributes
+    ----------
+    service
+        Such as "events.amazonaws.com": what takes the target's role, or acts as itself.
+    source_arn
+        On whose behalf.
+    letters_as_role
+        Whether dead letters are sent with the rights of the target's role, too.
+    """
+
+    service: str
+    source_arn: str
+    letters_as_role: bool = False
+
+
+@dataclass(frozen=True)
 class Parcel:
     """What one target is to be given.
 
     Attributes
     ----------
+    sender
+        Who delivers.
     target
         The target as its rule or schedule names it.
     name
@@ -40,6 +62,7 @@ class Parcel:
         body and the attributes of the message for the dead-letter queue.
     """
 
+    sender: Sender
     target: Target
     name: str
     payload: Callable[[int], str]
@@ -73,9 +96,12 @@ class Delivery:
         attempts = int(parcel.target.get("RetryPolicy", {}).get("MaximumRetryAttempts", 185))
         for attempt in range(attempts + 1):
             try:
-                self._send(parcel.target["Arn"], parcel.payload(attempt + 1), parcel.name)
+                self._send(parcel, parcel.payload(attempt + 1))
             except UnsupportedTarget as error:
                 self._dead_letter(parcel, "SDK_CLIENT_ERROR", error, 0)
+                break
+            except ServiceError as error:  # the role cannot be taken
+                self._dead_letter(parcel, "FAILED_TO_ASSUME_ROLE", error, 0)
                 break
             except (BotoCoreError, ClientError) as error:
                 response = getattr(error, "response", {})
@@ -87,41 +113,46 @@ class Delivery:
             else:
                 break
 
-    def _send(self, arn: str, payload: str, name: str) -> None:
+    def _send(self, parcel: Parcel, payload: str) -> None:
+        arn: str = parcel.target["Arn"]
         service, resource = arn.split(":")[2], arn.split(":", 5)[-1]
-        client = self._account.client
+        client = partial(self._account.client, credentials=self._credentials(parcel))
         if service == "states":
-            name = f"{name}_{uuid.uuid4()}"
+            name = f"{parcel.name}_{uuid.uuid4()}"
             client("stepfunctions").start_execution(stateMachineArn=arn, name=name, input=payload)
         elif service == "lambda":
             client("lambda").invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
         elif service == "sqs":
-            self._send_message(resource, payload, {})
+            self._send_message(client("sqs"), resource, payload, {})
         elif service == "sns":
             client("sns").publish(TopicArn=arn, Message=payload)
         elif service == "logs":
-            self._write_log(resource.removeprefix("log-group:").removesuffix(":*"), payload)
+            group = resource.removeprefix("log-group:").removesuffix(":*")
+            _write_log(client("logs"), group, payload)
         else:
             raise UnsupportedTarget(
                 f"The embedded account does not deliver events to {service} ({arn})."
             )
 
-    def _send_message(self, queue: str, body: str, attributes: Mapping[str, str]) -> None:
-        sqs = self._account.client("sqs")
+    def _credentials(self, parcel: Parcel, letter: bool = False) -> Credentials:
+        identities, sender = self._account.identities, parcel.sender
+        role = parcel.target.get("RoleArn")
+        if role and (sender.letters_as_role or not letter):
+            name = sender.source_arn.rpartition("/")[2]
+            return identities.of_role(role, sender.service, name, sender.source_arn)
+        return identities.of_service(sender.service, sender.source_arn)
+
+    def _send_message(self, sqs: Any, queue: str, body: str, attributes: Mapping[str, str]) -> None:
+        # the account itself looks the queue up, which takes no right of the sender
+        url = self._account.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
         sqs.send_message(
-            QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"],
+            QueueUrl=url,
             MessageBody=body,
             MessageAttributes={
                 name: {"DataType": "String", "StringValue": value}
                 for name, value in attributes.items()
             },
         )
-
-    def _write_log(self, group: str, line: str) -> None:
-        logs, stream = self._account.client("logs"), str(uuid.uuid4())
-        event = {"timestamp": int(time.time() * 1000), "message": line}
-        logs.create_log_stream(logGroupName=group, logStreamName=stream)
-        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
 
     def _dead_letter(self, parcel: Parcel, code: str, error: Exception, retries: int) -> None:
         queue_arn = parcel.target.get("DeadLetterConfig", {}).get("Arn")
@@ -130,6 +161,14 @@ class Delivery:
             return
         body, attributes = parcel.dead_letter(code, str(error), retries)
         try:
-            self._send_message(queue_arn.split(":")[-1], body, attributes)
-        except (BotoCoreError, ClientError) as undelivered:
+            sqs = self._account.client("sqs", credentials=self._credentials(parcel, letter=True))
+            self._send_message(sqs, queue_arn.split(":")[-1], body, attributes)
+        except (BotoCoreError, ClientError, ServiceError) as undelivered:
             print(f"dead letter lost: {queue_arn}: {undelivered} ({error})", flush=True)
+
+
+def _write_log(logs: Any, group: str, line: str) -> None:
+    stream = str(uuid.uuid4())
+    event = {"timestamp": int(time.time() * 1000), "message": line}
+    logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])

@@ -6,6 +6,7 @@ the layers of an image exist, and has another error for an immutable tag.
 
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from moto.backends import get_backend
@@ -13,6 +14,7 @@ from moto.core.exceptions import ServiceException
 
 from local_account.images import blob_path, digest_of
 from local_account.service import Account, JsonService, ServiceError
+from local_account.services.eventbridge import Event, new_event
 
 
 class Ecr(JsonService):
@@ -22,8 +24,9 @@ class Ecr(JsonService):
     answers_every_operation = False
     refusal = "InvalidParameterException"
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, emit: Callable[[Event], None]) -> None:
         super().__init__(account)
+        self._emit = emit
         self._backend: Any = get_backend("ecr")[account.account_id][account.region]
         self._lock = threading.Lock()
 
@@ -68,6 +71,7 @@ class Ecr(JsonService):
                 image_manifest_mediatype=params.get("imageManifestMediaType"),
                 digest=digest,
             )
+        self._pushed(params, digest)
         return {
             "image": {
                 "registryId": image.registry_id,
@@ -77,6 +81,18 @@ class Ecr(JsonService):
                 "imageManifestMediaType": image.image_manifest_media_type,
             }
         }
+
+    def _pushed(self, params: dict[str, Any], digest: str) -> None:
+        """Tell the default bus of an image; the event names no resource."""
+        tag = {"image-tag": params["imageTag"]} if params.get("imageTag") else {}
+        detail = {
+            "result": "SUCCESS",
+            "repository-name": params["repositoryName"],
+            "image-digest": digest,
+            "action-type": "PUSH",
+            **tag,
+        }
+        self._emit(new_event(self.account, "aws.ecr", "ECR Image Action", [], detail))
 
     def _repository(self, params: dict[str, Any]) -> Any:
         name = params["repositoryName"]

@@ -11,13 +11,25 @@ from jsonpath_ng.exceptions import JSONPathError
 from jsonpath_ng.ext import parse as parse_jsonpath
 
 from local_account.service import Account
-from local_account.services.delivery import Delivery, Parcel, Target, UnsupportedTarget
+from local_account.services.delivery import (
+    Delivery,
+    Parcel,
+    Sender,
+    Target,
+    UnsupportedTarget,
+)
 
 Event = dict[str, Any]
 
 # a string of a JSON document, or a variable outside of one
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|<([\w.-]+)>')
 _VARIABLE = re.compile(r"<([\w.-]+)>")
+_RESERVED = (
+    *("aws.events.rule-arn", "aws.events.rule-name", "aws.events.event.ingestion-time"),
+    *("aws.events.event", "aws.events.event.json"),
+)
+# what a dead letter calls a target's refusal
+_ERROR_CODES = {"AccessDenied": "NO_PERMISSIONS", "AccessDeniedException": "NO_PERMISSIONS"}
 
 
 def new_event(
@@ -81,6 +93,25 @@ def _transformed(transformer: Mapping[str, Any], event: Event, rule_arn: str) ->
     return text
 
 
+def template_problem(transformer: Mapping[str, Any]) -> str:
+    """Return what is wrong with an input transformer as EventBridge sees it, or nothing."""
+    if not transformer:
+        return ""
+    paths = transformer.get("InputPathsMap", {})
+    if reserved := sorted(name for name in paths if name.lower().startswith("aws")):
+        return f"InputPathsMap may not define {reserved[0]}, names that begin with AWS are reserved"
+    known = {*_RESERVED, *paths}
+    text = str(transformer.get("InputTemplate", ""))
+    unknown = [name for name in _VARIABLE.findall(text) if name not in known]
+    if unknown:
+        return f"{unknown[0]} is not defined in InputPathsMap"
+    try:
+        json.loads(_TOKEN.sub(lambda token: "null" if token[1] else token[0], text))
+    except ValueError as error:
+        return f"no JSON ({error})"
+    return ""
+
+
 def _filled(token: re.Match[str], values: Mapping[str, Any]) -> str:
     """Fill in a variable as a JSON value, or the variables in a string as parts of its text."""
     if name := token[1]:
@@ -130,13 +161,17 @@ class EventBus:
             return json.dumps(event), {
                 "RULE_ARN": rule_arn,
                 "TARGET_ARN": target["Arn"],
-                "ERROR_CODE": code,
+                "ERROR_CODE": _ERROR_CODES.get(code, code),
                 "ERROR_MESSAGE": message,
                 "RETRY_ATTEMPTS": str(retries),
             }
 
         self._delivery.submit(
             Parcel(
-                target, event["id"], lambda _: target_input(target, event, rule_arn), dead_letter
+                Sender("events.amazonaws.com", rule_arn),
+                target,
+                event["id"],
+                lambda _: target_input(target, event, rule_arn),
+                dead_letter,
             )
         )

@@ -1,22 +1,25 @@
-"""Lambda's asynchronous invocations: two more attempts after an error, then the dead letter."""
+"""Lambda's asynchronous invocations: two more attempts after an error, then the outcome is sent."""
 
-import json
 import threading
+import time
 import traceback
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-
-from botocore.exceptions import BotoCoreError, ClientError
+from dataclasses import dataclass, field
 
 from local_account.service import Account
+from local_account.services.lambda_destinations import Outcome, send_outcome
 from local_account.services.lambda_worker import Function, Invocation, error_document
 
 _RETRIED_SECONDS = (0.5, 1.0)  # one and two minutes on AWS
-_MAX_MESSAGE_BYTES = 1024
+_THROTTLED_SECONDS = 0.2
 
 Invoke = Callable[[Function, bytes, str], Invocation]
+
+
+class Throttled(Exception):
+    """As many invocations run as the function has concurrency."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,13 @@ class _Event:
 
     function: Function
     payload: bytes
-    request_id: str
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    accepted: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_too_old(self) -> bool:
+        """Whether the event has waited for longer than its function's settings allow."""
+        return time.monotonic() - self.accepted > self.function.event.max_age_seconds
 
 
 class EventInvocations:
@@ -39,7 +48,7 @@ class EventInvocations:
 
     def accept(self, function: Function, payload: bytes) -> None:
         """Run a function some time soon."""
-        self._events.submit(self._run, _Event(function, payload, str(uuid.uuid4())))
+        self._events.submit(self._run, _Event(function, payload))
 
     def close(self) -> None:
         """Start no further attempts."""
@@ -48,48 +57,43 @@ class EventInvocations:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, event: _Event) -> None:
-        invocation = self._attempt(event)
-        for seconds in _RETRIED_SECONDS[: event.function.event_retries]:
-            if not invocation.is_error or self._closing.wait(seconds):
-                return
-            invocation = self._attempt(event)
-        if invocation.is_error and event.function.dead_letter_arn and not self._closing.is_set():
-            self._dead_letter(event, invocation)
+        condition, attempts, answer = self._tried(event)
+        if not self._closing.is_set():
+            ending = (condition, attempts, answer)
+            outcome = Outcome(event.function, event.payload, event.request_id, *ending)
+            send_outcome(self._account, outcome)
 
-    def _attempt(self, event: _Event) -> Invocation:
-        """Run the function; whatever keeps it from running is an error of this attempt."""
+    def _tried(self, event: _Event) -> tuple[str, int, Invocation | None]:
+        """Return how the attempts ended, how many there were, and the last one's answer."""
+        if event.function.concurrency == 0:
+            return "ZeroReservedConcurrency", 0, None
+        answer, attempts = None, 0
+        for seconds in (0, *_RETRIED_SECONDS[: event.function.event.retries]):
+            if self._closing.wait(seconds):
+                break
+            answer = self._attempt(event)
+            if answer is None:
+                return "EventAgeExceeded", attempts, answer
+            attempts += 1
+            if not answer.is_error:
+                return "Success", attempts, answer
+        return "RetriesExhausted", attempts, answer
+
+    def _attempt(self, event: _Event) -> Invocation | None:
+        """Run the function, as soon as it is not throttled; None for an event that is too old.
+
+        Whatever keeps it from running is an error of this attempt.
+        """
         function, request_id = event.function, event.request_id
-        attempt = self._attempts.submit(self._invoke, function, event.payload, request_id)
-        error = attempt.exception()
-        if error is None:
-            return attempt.result()
-        print(f"{function.name} could not run, request {request_id}:", flush=True)
-        traceback.print_exception(error)
-        document = error_document("Runtime.StartError", f"{type(error).__name__}: {error}")
-        return Invocation(document, is_error=True, log="")
-
-    def _dead_letter(self, event: _Event, invocation: Invocation) -> None:
-        message = str(json.loads(invocation.payload).get("errorMessage") or "").encode()
-        attributes = {
-            "RequestID": {"DataType": "String", "StringValue": event.request_id},
-            "ErrorCode": {"DataType": "Number", "StringValue": "200"},
-            "ErrorMessage": {
-                "DataType": "String",
-                # an attribute may not be empty
-                "StringValue": message[:_MAX_MESSAGE_BYTES].decode(errors="ignore") or "-",
-            },
-        }
-        try:
-            self._send(event.function.dead_letter_arn, event.payload.decode(), attributes)
-        except (BotoCoreError, ClientError, UnicodeDecodeError) as error:
-            route = f"{event.function.name} -> {event.function.dead_letter_arn}"
-            print(f"dead letter dropped: {route}: {error}", flush=True)
-
-    def _send(self, arn: str, body: str, attributes: dict[str, dict[str, str]]) -> None:
-        if arn.split(":")[2] == "sns":
-            sns = self._account.client("sns")
-            sns.publish(TopicArn=arn, Message=body, MessageAttributes=attributes)
-            return
-        sqs = self._account.client("sqs")
-        url = sqs.get_queue_url(QueueName=arn.split(":")[-1])["QueueUrl"]
-        sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes)
+        while not event.is_too_old:
+            attempt = self._attempts.submit(self._invoke, function, event.payload, request_id)
+            error = attempt.exception()
+            if error is None:
+                return attempt.result()
+            if not isinstance(error, Throttled):
+                print(f"{function.name} could not run, request {request_id}:", flush=True)
+                traceback.print_exception(error)
+                document = error_document("Runtime.StartError", f"{type(error).__name__}: {error}")
+                return Invocation(document, is_error=True, log="")
+            self._closing.wait(_THROTTLED_SECONDS)
+        return None

@@ -1,23 +1,25 @@
 """Lambda: the functions' own code, in warm processes of the Python runtime client."""
 
 import hashlib
-import io
 import os
 import shutil
 import threading
 import uuid
-import zipfile
-from collections import defaultdict
-from collections.abc import Callable
-from contextlib import suppress
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from local_account.archives import extract_zip
 from local_account.native_packages import use_native_builds
 from local_account.service import Account
-from local_account.services.lambda_events import EventInvocations
-from local_account.services.lambda_worker import Function, Invocation, Worker
+from local_account.services.lambda_destinations import session_of
+from local_account.services.lambda_events import EventInvocations, Throttled
+from local_account.services.lambda_sandbox import Confinement, confine
+from local_account.services.lambda_worker import Function, Invocation, Worker, error_document
 
-_RUNTIME_CLIENT = Path(__file__).parents[1] / "lambda_client"
+_MAX_RESPONSE_BYTES = 6_291_556
+_MAX_CODE_BYTES = 250 * 1024 * 1024  # unpacked, as on AWS
 
 
 class LambdaRuntime:
@@ -28,24 +30,53 @@ class LambdaRuntime:
         account: Account,
         python: Path,
         native_packages: Path,
-        write_log: Callable[[str, str, list[str]], None],
+        write_log: Callable[[Function, str, list[str]], None],
     ) -> None:
         self._account, self._python, self._native = account, python, native_packages
         self._write_log = write_log
         self._idle: dict[str, list[Worker]] = defaultdict(list)  # by the function's ARN
         self._keys: dict[str, str] = {}
         self._workers: list[Worker] = []
+        self._busy: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._events = EventInvocations(account, self.invoke)
 
     def invoke(self, function: Function, payload: bytes, request_id: str = "") -> Invocation:
-        """Run a function and return its answer; what it logged goes to its log group."""
-        key = hashlib.sha256(repr(function).encode()).hexdigest()
-        worker = self._take(key, function)
-        invocation = worker.invoke(function, payload, request_id or str(uuid.uuid4()))
-        self._put_back(worker, function.arn)
-        self._write_log(function.log_group, worker.log_stream, invocation.log.splitlines())
-        return invocation
+        """Run a function and return its answer; what it logged goes to its log group.
+
+        Raises
+        ------
+        Throttled
+            If as many invocations run as the function has concurrency.
+        """
+        with self._counted(function):
+            key = hashlib.sha256(repr(function).encode()).hexdigest()
+            worker = self._take(key, function)
+            invocation = worker.invoke(function, payload, request_id or str(uuid.uuid4()))
+            self._put_back(worker, function.arn)
+        self._write_log(function, worker.log_stream, invocation.log.splitlines())
+        size = len(invocation.payload)
+        if size <= _MAX_RESPONSE_BYTES:
+            return invocation
+        message = (
+            f"Response payload size ({size} bytes) exceeded maximum allowed payload size "
+            f"({_MAX_RESPONSE_BYTES} bytes)."
+        )
+        document = error_document("Function.ResponseSizeTooLarge", message)
+        return Invocation(document, is_error=True, log=invocation.log)
+
+    @contextmanager
+    def _counted(self, function: Function) -> Iterator[None]:
+        with self._lock:
+            busy = self._busy[function.name]
+            if function.concurrency is not None and busy >= function.concurrency:
+                raise Throttled
+            self._busy[function.name] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy[function.name] -= 1
 
     def invoke_event(self, function: Function, payload: bytes) -> None:
         """Run a function without waiting for its answer."""
@@ -75,8 +106,9 @@ class LambdaRuntime:
                     return worker
                 self._end(worker)
             task_root = self._task_root(function)
-        command = [str(self._python), "-m", "awslambdaric", function.handler]
-        worker = Worker(command, task_root.parent, self._environment(function, task_root), key)
+        confined = confine(self._python, task_root, task_root.parent / uuid.uuid4().hex)
+        command = [*confined.leader, str(self._python), "-m", "awslambdaric", function.handler]
+        worker = Worker(command, task_root.parent, self._environment(function, confined), key)
         with self._lock:
             self._workers.append(worker)
         return worker
@@ -101,21 +133,25 @@ class LambdaRuntime:
         if not root.exists():
             unpacked = folder / "unpacking"
             shutil.rmtree(unpacked, ignore_errors=True)
-            with zipfile.ZipFile(io.BytesIO(function.code)) as archive:
-                archive.extractall(unpacked)
+            folder.mkdir(parents=True, exist_ok=True)
+            archive = folder / "code.zip"
+            archive.write_bytes(function.code)
+            extract_zip(archive, unpacked, _MAX_CODE_BYTES)
             use_native_builds(unpacked, self._native)
             unpacked.rename(root)
         return root
 
-    def _environment(self, function: Function, task_root: Path) -> dict[str, str]:
+    def _environment(self, function: Function, confined: Confinement) -> dict[str, str]:
         account = self._account
+        own = session_of(account, function)
         return {
             "PATH": os.defpath,
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
-            "HOME": str(task_root.parent),
-            "LAMBDA_TASK_ROOT": str(task_root),
-            "PYTHONPATH": f"{_RUNTIME_CLIENT}{os.pathsep}{task_root}",
+            "HOME": confined.home,
+            "LAMBDA_TASK_ROOT": confined.task_root,
+            "PYTHONPATH": f"{confined.client}{os.pathsep}{confined.task_root}",
+            **confined.environment,
             "PYTHONUNBUFFERED": "1",
             "_HANDLER": function.handler,
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -125,8 +161,9 @@ class LambdaRuntime:
             "AWS_EXECUTION_ENV": "AWS_Lambda_python",
             "AWS_REGION": account.region,
             "AWS_DEFAULT_REGION": account.region,
-            "AWS_ACCESS_KEY_ID": account.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": account.secret_access_key,
+            "AWS_ACCESS_KEY_ID": own.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": own.secret_access_key,
+            "AWS_SESSION_TOKEN": own.session_token,
             "AWS_ENDPOINT_URL": account.url,
             **dict(function.environment),
         }

@@ -1,9 +1,8 @@
-"""A Lambda worker: one warm process of the Python runtime client, and the API it asks for work."""
+"""A Lambda worker: one warm process of the Python runtime client."""
 
 import json
+import math
 import os
-import queue
-import secrets
 import signal
 import subprocess
 import threading
@@ -13,14 +12,31 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
-from local_account.sandbox import WATCHED
+from local_account.limits import MIB, descendants, memory_of
+from local_account.services.lambda_api import RuntimeApi
 
-_MAX_LOG_BYTES = 4 * 1024 * 1024
-_INVOCATIONS, _INIT_ERROR = "/2018-06-01/runtime/invocation", "/2018-06-01/runtime/init/error"
+_MAX_LOG_BYTES = 4 * MIB
+_LOOKED_AT_SECONDS = 0.05
+_INIT_SECONDS = 10.0
+_SIGNALS: dict[int, str] = {
+    signal.SIGABRT: "aborted",
+    signal.SIGKILL: "killed",
+    signal.SIGSEGV: "segmentation fault",
+    signal.SIGTERM: "terminated",
+}
+
+
+@dataclass(frozen=True)
+class EventSettings:
+    """What becomes of a function's asynchronous invocations: ARNs, or nothing."""
+
+    retries: int = 2
+    max_age_seconds: int = 21_600
+    on_success: str = ""
+    on_failure: str = ""
+    dead_letter_arn: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,14 +47,16 @@ class Function:
     name: str
     version: str
     handler: str
+    role: str
     code: bytes = field(repr=False)
     code_sha256: str
     environment: tuple[tuple[str, str], ...]
     memory_mb: int
     timeout_seconds: int
     log_group: str
-    event_retries: int = 2
-    dead_letter_arn: str = ""
+    # these change no process that runs
+    event: EventSettings = field(default=EventSettings(), repr=False)
+    concurrency: int | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -55,83 +73,33 @@ def error_document(error_type: str, message: str) -> bytes:
     return json.dumps({"errorType": error_type, "errorMessage": message}).encode()
 
 
-class _RuntimeApi(ThreadingHTTPServer):
-    """The Lambda Runtime API of one worker process, which alone knows the secret in its paths.
-
-    `awslambdaric` passes AWS_LAMBDA_RUNTIME_API to `http.client`, which takes a host and a port
-    and no path, so the secret has a variable of its own, for the account's runtime client.
-    """
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _RuntimeApiHandler)
-        self.host = f"127.0.0.1:{self.server_address[1]}"
-        self.secret = secrets.token_urlsafe(24)
-        self.is_loading, self.request_id = True, ""
-        self.invocations: queue.Queue[tuple[dict[str, str], bytes]] = queue.Queue()
-        self.answer: Future[tuple[bytes, bool]] = Future()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """Stop serving, which takes up to half a second."""
-        self.shutdown()
-        self.server_close()
-
-    def settle(self, body: bytes, is_error: bool) -> None:
-        """Answer the invocation under way; later answers to the same one are dropped."""
-        if not self.answer.done():
-            self.answer.set_result((body, is_error))
+def _ended(document: bytes) -> str:
+    """Return what the log says of an invocation whose process ended, or nothing."""
+    error: dict[str, str] = json.loads(document)
+    kind, message = error.get("errorType"), error.get("errorMessage", "")
+    if kind == "Sandbox.Timedout":
+        request_id, _, what = message.removeprefix("RequestId: ").partition(" Error: ")
+        return f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {request_id} {what}\n"
+    return f"{message}\n{kind}\n" if kind == "Runtime.ExitError" else ""
 
 
-class _RuntimeApiHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 65536
-    server: _RuntimeApi
+def _report(request_id: str, seconds: float, memory_mb: int, peak_bytes: int) -> str:
+    milliseconds = seconds * 1000
+    return (
+        f"REPORT RequestId: {request_id}\tDuration: {milliseconds:.2f} ms\t"
+        f"Billed Duration: {math.ceil(milliseconds)} ms\tMemory Size: {memory_mb} MB\t"
+        f"Max Memory Used: {math.ceil(peak_bytes / MIB)} MB\t"
+    )
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet: the function's own log is what people read."""
 
-    def _reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
-
-    def _is_admitted(self) -> bool:
-        """Tell whether this is no web page's request, and about the invocation under way."""
-        api = self.server
-        if "Origin" in self.headers or self.headers.get("Host") != api.host:
-            return False
-        invocation = f"/{api.secret}{_INVOCATIONS}"
-        if self.command == "GET":
-            return self.path == f"{invocation}/next"
-        answers = {f"{invocation}/{api.request_id}/{kind}" for kind in ("response", "error")}
-        # awslambdaric itself tells of a function that cannot be loaded, without the secret
-        return self.path in answers or (api.is_loading and self.path == _INIT_ERROR)
-
-    def do_GET(self) -> None:
-        if not self._is_admitted():
-            self._refuse()
-            return
-        self.server.is_loading = False
-        headers, payload = self.server.invocations.get()
-        self._reply(200, payload, headers)
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if not self._is_admitted():
-            self._refuse()
-            return
-        self._reply(202, b"", {})
-        self.server.settle(body, is_error=self.path.endswith("/error"))
-
-    def _refuse(self) -> None:
-        message = b"Only this worker's own process may ask for its invocation and answer it."
-        self._reply(403, message, {"Connection": "close"})
+def _exit_reason(status: int) -> str:
+    """Say how a runtime ended, in the words of AWS's supervisor."""
+    if status == 0:
+        return "Runtime exited without providing a reason"
+    number = -status if status < 0 else status - 128
+    if number in _SIGNALS:
+        return f"Runtime exited with error: signal: {_SIGNALS[number]}"
+    return f"Runtime exited with error: exit status {status}"
 
 
 class Worker:
@@ -145,7 +113,7 @@ class Worker:
     ) -> None:
         self.function_name = environment["AWS_LAMBDA_FUNCTION_NAME"]
         self.key = key
-        self.api = _RuntimeApi()
+        self.api = RuntimeApi()
         self.folder = folder
         self.log_stream = time.strftime("%Y/%m/%d/[$LATEST]") + uuid.uuid4().hex
         self.log_path = folder / f"{uuid.uuid4().hex}.log"
@@ -155,22 +123,24 @@ class Worker:
         }
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                ["/bin/sh", "-c", WATCHED, "function", *command],
-                cwd=environment["LAMBDA_TASK_ROOT"],
+                command,
+                cwd=folder / "task",
                 env={**environment, **contact},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.log_offset = 0
+        self.log_offset = self.peak_bytes = 0
+        self.begun, self.loaded = time.monotonic(), False
         threading.Thread(target=self._reap, daemon=True).start()
 
     def _reap(self) -> None:
         status = self.process.wait()
         if self.process.stdin is not None:
             self.process.stdin.close()  # whatever it started ends with it
-        self.api.settle(error_document("Runtime.ExitError", f"Runtime exited with {status}"), True)
+        message = f"RequestId: {self.api.request_id} Error: {_exit_reason(status)}"
+        self.api.settle(error_document("Runtime.ExitError", message), True)
 
     @property
     def alive(self) -> bool:
@@ -178,7 +148,12 @@ class Worker:
         return self.process.poll() is None
 
     def invoke(self, function: Function, payload: bytes, request_id: str) -> Invocation:
-        """Hand the process an invocation and wait for its answer, its end or the timeout."""
+        """Hand the process an invocation and wait for its answer, its end or the timeout.
+
+        The timeout begins when the function is loaded, unless that takes too long.
+        """
+        self.api.request_id = request_id
+        init = self._load()
         started = time.monotonic()
         deadline = int((time.time() + function.timeout_seconds) * 1000)
         headers = {
@@ -187,10 +162,10 @@ class Worker:
             "Lambda-Runtime-Invoked-Function-Arn": function.arn,
             "Content-Type": "application/json",
         }
-        self.api.request_id = request_id
         self.api.invocations.put((headers, payload))
+        self.peak_bytes = 0
         try:
-            body, is_error = self.api.answer.result(function.timeout_seconds)
+            body, is_error = self._answer(function, started + function.timeout_seconds)
         except FutureTimeout:
             self.kill()
             text = f"Error: Task timed out after {function.timeout_seconds:.2f} seconds"
@@ -198,9 +173,44 @@ class Worker:
             body, is_error = error_document("Sandbox.Timedout", message), True
         else:
             self.api.answer = Future()
-        return Invocation(body, is_error, self._log(function, request_id, started))
+        seconds = time.monotonic() - started
+        note = _ended(body) if is_error else ""
+        log = self._log(request_id, function.version, note) + _report(
+            request_id, seconds, function.memory_mb, self.peak_bytes
+        )
+        return Invocation(body, is_error, f"{log}{init}")
 
-    def _log(self, function: Function, request_id: str, started: float) -> str:
+    def _load(self) -> str:
+        """Wait until the function is loaded, the first time, and say how long that took."""
+        if self.loaded:
+            return ""
+        self.loaded = True
+        self.api.loaded.wait(_INIT_SECONDS)
+        return f"Init Duration: {(time.monotonic() - self.begun) * 1000:.2f} ms\t"
+
+    def _answer(self, function: Function, deadline: float) -> tuple[bytes, bool]:
+        """Wait for the answer, and kill a process that takes more memory than it has."""
+        while True:
+            try:
+                answer = self.api.answer.result(
+                    min(_LOOKED_AT_SECONDS, deadline - time.monotonic())
+                )
+            except FutureTimeout:
+                if self._memory() > function.memory_mb * MIB:
+                    self.kill()  # which is its answer
+                elif time.monotonic() >= deadline:
+                    raise
+            else:
+                self._memory()
+                return answer
+
+    def _memory(self) -> int:
+        """Return what the process and all that it started have in memory, in bytes."""
+        used = sum(map(memory_of, descendants(self.process.pid)))
+        self.peak_bytes = max(self.peak_bytes, used)
+        return used
+
+    def _log(self, request_id: str, version: str, note: str) -> str:
         with self.log_path.open("rb") as log:
             log.seek(self.log_offset)
             text = log.read(_MAX_LOG_BYTES)
@@ -208,12 +218,9 @@ class Worker:
             if len(text) == _MAX_LOG_BYTES:
                 text += f"\nThe rest is left out: over {_MAX_LOG_BYTES} bytes.\n".encode()
                 self.log_offset = log.seek(0, os.SEEK_END)
-        duration = (time.monotonic() - started) * 1000
         return (
-            f"START RequestId: {request_id} Version: {function.version}\n"
-            f"{text.decode(errors='replace')}END RequestId: {request_id}\n"
-            f"REPORT RequestId: {request_id}\tDuration: {duration:.2f} ms\t"
-            f"Memory Size: {function.memory_mb} MB"
+            f"START RequestId: {request_id} Version: {version}\n"
+            f"{text.decode(errors='replace')}{note}END RequestId: {request_id}\n"
         )
 
     def kill(self) -> None:

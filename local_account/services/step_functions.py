@@ -1,20 +1,21 @@
-"""Step Functions: what integrations call, wait for and fail with; events and history.
+"""Step Functions: what integrations call, wait for and fail with.
 
 Sources: AWS documentation "Create and manage Amazon SageMaker AI jobs with Step
-Functions", "Error handling in Step Functions" and "Automating Step Functions event
-delivery with EventBridge"; the exact texts of causes are those seen in public logs.
+Functions" and "Error handling in Step Functions"; the exact texts of causes are those
+seen in public logs.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
-from botocore.session import get_session
 
-from local_account.service import Account
+from local_account.service import Account, service_model
 
 
 class Job(NamedTuple):
@@ -34,11 +35,11 @@ SYNC: Mapping[str, Job] = {
 ACTIONS = frozenset(
     {*SYNC, "createModel", "createEndpointConfig", "createEndpoint", "updateEndpoint"}
 )
+_SERVICE = "states.amazonaws.com"
+_MARK = {"Key": "MANAGED_BY_AWS", "Value": "STARTED_BY_STEP_FUNCTIONS"}
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 # what a killed or timed-out process leaves as errorType; a state machine is not shown it
 _UNKNOWN = frozenset({"Sandbox.Timedout", "Runtime.ExitError"})
-_MAX_EVENT_DATA_BYTES = 248 * 1024
-_HISTORY_PAGE = 100
-_DATA = frozenset({"input", "inputDetails", "output", "outputDetails"})
 _MODELLED_ERRORS = {
     "ResourceLimitExceeded": "SageMaker.ResourceLimitExceededException",
     "ResourceInUse": "SageMaker.ResourceInUseException",
@@ -49,7 +50,7 @@ _MODELLED_ERRORS = {
 def parameters_of(action: str) -> set[str]:
     """Return the parameters that an action of the integration takes."""
     operation = action[0].upper() + action[1:]
-    shape = get_session().get_service_model("sagemaker").operation_model(operation).input_shape
+    shape = service_model("sagemaker").operation_model(operation).input_shape
     return set(shape.members) if shape else set()
 
 
@@ -62,9 +63,33 @@ def _without_metadata(answer: dict[str, Any]) -> dict[str, Any]:
     return decoded
 
 
-def call(account: Account, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Caller:
+    """Who a task calls as: the role of its state machine."""
+
+    role_arn: str
+    machine_arn: str
+
+    def client(self, account: Account, service: str) -> Any:
+        """Return a client with the role's rights, whose errors the state's retriers see.
+
+        Raises
+        ------
+        ServiceError
+            If Step Functions may not take the role.
+        """
+        name = self.machine_arn.rpartition(":")[2]
+        credentials = account.identities.of_role(self.role_arn, _SERVICE, name, self.machine_arn)
+        return account.client(service, retries=False, credentials=credentials)
+
+
+def marked(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a job that `.sync` starts, with the tag that it adds."""
+    return {**parameters, "Tags": [*parameters.get("Tags", []), _MARK]}
+
+
+def call(client: Any, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Call a SageMaker action as the integration does and return its result."""
-    client = account.client("sagemaker", retries=False)  # the state's retriers see each error
     method = "".join(f"_{c.lower()}" if c.isupper() else c for c in action)
     answer = getattr(client, method)(**parameters)
     metadata = answer["ResponseMetadata"]
@@ -83,27 +108,48 @@ class JobFailed(Exception):
         self.cause = json.dumps(description)
 
 
-def poll(account: Account, action: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
-    """Describe the job that `.sync` waits for: its description once Completed, None until then.
+@dataclass(frozen=True)
+class AwaitedJob:
+    """A job that `.sync` started and waits for."""
 
-    AWS hears of the end by an event: that a description is refused is no failure of the task.
+    client: Any
+    action: str
+    parameters: dict[str, Any]
 
-    Raises
-    ------
-    JobFailed
-        If the job ended in any other way.
-    """
-    job = SYNC[action]
-    client = account.client("sagemaker")
-    try:
-        description = getattr(client, job.describe)(**{job.name: parameters[job.name]})
-    except ClientError:
+    def __call__(self) -> dict[str, Any] | None:
+        """Describe the job: its description once Completed, None until then.
+
+        AWS hears of the end by an event: that a description fails is no failure of the task,
+        unless the role may not describe the job.
+
+        Raises
+        ------
+        JobFailed
+            If the job ended in any other way.
+        """
+        job = SYNC[self.action]
+        try:
+            description = getattr(self.client, job.describe)(**self._named)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _DENIED:
+                raise
+            return None
+        if description[job.status] == "Completed":
+            return _without_metadata(description)
+        if description[job.status] in ("Failed", "Stopped"):
+            raise JobFailed(_without_metadata(description))
         return None
-    if description[job.status] == "Completed":
-        return _without_metadata(description)
-    if description[job.status] in ("Failed", "Stopped"):
-        raise JobFailed(_without_metadata(description))
-    return None
+
+    def abandon(self) -> None:
+        """Stop the job that nobody waits for any more, as far as the role may."""
+        stop = SYNC[self.action].describe.replace("describe", "stop")
+        with contextlib.suppress(ClientError):
+            getattr(self.client, stop)(**self._named)
+
+    @property
+    def _named(self) -> dict[str, Any]:
+        name = SYNC[self.action].name
+        return {name: self.parameters[name]}
 
 
 def error_of(error: ClientError) -> tuple[str, str]:
@@ -151,70 +197,5 @@ def _cause(error: ClientError, service: str) -> str:
 
 @lru_cache
 def _lambda_errors() -> frozenset[str]:
-    model = get_session().get_service_model("lambda").operation_model("Invoke")
+    model = service_model("lambda").operation_model("Invoke")
     return frozenset(shape.name for shape in model.error_shapes)
-
-
-def status_change(execution: Any) -> dict[str, Any]:
-    """Return the detail of the event that tells of an execution's status (one of moto's)."""
-    status = execution.status
-    succeeded, ended = status == "SUCCEEDED", status != "RUNNING"
-    reason = None if ended and not succeeded else f"Execution is {status} and cannot be redriven"
-    output = json.dumps(execution.output, separators=(",", ":")) if succeeded else None
-    return {
-        "executionArn": execution.exec_arn,
-        "stateMachineArn": execution.state_machine.arn,
-        "name": execution.name,
-        "status": status,
-        "startDate": _milliseconds(execution.start_date),
-        "stopDate": _milliseconds(execution.stop_date) if ended else None,
-        **_data("input", execution.execution_input),
-        **_data("output", output),
-        "stateMachineVersionArn": None,
-        "stateMachineAliasArn": None,
-        "redriveCount": 0,
-        "redriveDate": None,
-        "redriveStatus": "NOT_REDRIVABLE" if reason else "REDRIVABLE",
-        "redriveStatusReason": reason,
-        "error": execution.error,
-        "cause": execution.cause,
-    }
-
-
-def _data(name: str, text: str | None) -> dict[str, Any]:
-    """Return an input or output as an event has it: left out where it is too long."""
-    if text is None:
-        return {name: None, f"{name}Details": None}
-    included = len(text.encode()) <= _MAX_EVENT_DATA_BYTES
-    return {name: text if included else None, f"{name}Details": {"included": included}}
-
-
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
-
-
-def history_page(events: list[dict[str, Any]], params: dict[str, Any]) -> dict[str, Any]:
-    """Return the page of a history that GetExecutionHistory's parameters ask for.
-
-    Raises
-    ------
-    ValueError
-        If the token is none of a page.
-    """
-    if params.get("reverseOrder"):
-        events = events[::-1]
-    start = int(params.get("nextToken") or 0)
-    end = start + (params.get("maxResults") or _HISTORY_PAGE)
-    page = events[start:end]
-    if params.get("includeExecutionData") is False:
-        page = [_without_data(event) for event in page]
-    return {"events": page, **({"nextToken": str(end)} if end < len(events) else {})}
-
-
-def _without_data(event: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: {key: member for key, member in value.items() if key not in _DATA}
-        if isinstance(value, dict)
-        else value
-        for name, value in event.items()
-    }

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from mlops.teardown_steps import Leftover
 
 SHOWN_LINES = 200
+LONGEST_LINE = 300
+"""Longer ones are cut: the CDK prints a state machine's definition as one line."""
 
 
 def deploy(env: EnvOption = "dev", yes: YesOption = False) -> None:
     """Show what would change in the account, ask, and deploy every stack."""
-    from mlops.changes import changed_parts, definition_changes, unsettled_parts
+    from mlops.changes import changed_parts, unsettled_parts
 
     output = Output()
     deployment = connect(env, output)
@@ -36,8 +38,7 @@ def deploy(env: EnvOption = "dev", yes: YesOption = False) -> None:
     for part, status in unsettled_parts(deployment).items():
         output.note(f"stack {deployment.stack(part)} is {status}: it is deployed again")
     if changed_parts(deployment, cdk):
-        cdk.show(cdk.diff())
-        _show_definition(output, definition_changes(deployment, cdk))
+        _show_changes(output, deployment, cdk)
         if not yes:
             typer.confirm(f"Deploy to {target}?", abort=True)
     else:
@@ -95,6 +96,21 @@ def _show_plan(
     output.rows(("goes", "action", "kind", "name"), numbered, "nothing goes")
     rows = [(each.kind, each.name, each.reason) for each in stays]
     output.rows(("stays", "name", "because"), rows, "nothing stays")
+
+
+def _show_changes(output: Output, deployment: Deployment, cdk: Cdk) -> None:
+    """List what is created, and show how what is there changes."""
+    from mlops.changes import PARTS, created_resources, definition_changes
+
+    created = created_resources(deployment, cdk)
+    for stack, types in created.items():
+        output.note(f"stack {stack} is created with {types.total()} resources:")
+        for kind, count in sorted(types.items()):
+            output.note(f"  {count:3} {kind}")
+    changed = [stack for part in PARTS if (stack := deployment.stack(part)) not in created]
+    if changed:
+        cdk.show(cdk.diff(*changed), longest_line=LONGEST_LINE)
+        _show_definition(output, definition_changes(deployment, cdk))
 
 
 def _show_definition(output: Output, lines: Sequence[str]) -> None:

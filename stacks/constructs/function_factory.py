@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -14,10 +15,11 @@ from stacks.constructs.python_function import PythonFunction
 
 @dataclass(frozen=True)
 class FunctionFactory:
-    """Makes Lambdas from one archive, with one name space of metrics and one retention of logs."""
+    """Makes Lambdas from one archive, with one name space of metrics; one key for their logs."""
 
     scope: Construct
     code: lambda_.Code
+    key: kms.IKey
     metrics_namespace: str
     log_retention_days: int
     dead_letter_queue: sqs.IQueue
@@ -40,6 +42,7 @@ class FunctionFactory:
             self.scope,
             construct_id,
             code=self.code,
+            key=self.key,
             module=module,
             description=description,
             metrics_namespace=self.metrics_namespace,

@@ -44,8 +44,10 @@ class JobRole(iam.Role):
                 conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
             ),
         )
+        # a job's inputs are prefixes, a model's artifact is one object
+        listing = [statements.list_objects(storage.bucket)] if writes else []
         inputs = [
-            statements.list_objects(storage.bucket),
+            *listing,
             statements.read_objects(storage.bucket, *reads),
             statements.decrypt(storage.key),
         ]

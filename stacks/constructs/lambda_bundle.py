@@ -16,7 +16,7 @@ from aws_cdk import aws_lambda as lambda_
 PIP_INSTALL = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 PIP_TARGET = (
     "--platform=manylinux2014_x86_64",
-    "--python-version=3.13",
+    "--python-version=3.14",
     "--implementation=cp",
     "--only-binary=:all:",
     "--require-hashes",

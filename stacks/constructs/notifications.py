@@ -9,8 +9,8 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from stacks.constructs import statements
+from stacks.constructs.data_key import ALARMS_AND_BUDGETS
 from stacks.settings import NotificationSettings, SlackSettings
-from stacks.storage import ALARMS_AND_BUDGETS
 
 # What the chat client asks for to draw the graph of an alarm; these actions know no resource.
 DRAW_ALARMS = (

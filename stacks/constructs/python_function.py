@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from aws_cdk import CfnResource, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
@@ -24,6 +25,8 @@ class PythonFunction(lambda_.Function):
 
     Parameters
     ----------
+    key
+        Encrypts the log group.
     module
         Package with the handler: `module` runs `module.handler.handler`.
     permissions
@@ -38,6 +41,7 @@ class PythonFunction(lambda_.Function):
         construct_id: str,
         *,
         code: lambda_.Code,
+        key: kms.IKey,
         module: str,
         description: str,
         metrics_namespace: str,
@@ -53,6 +57,7 @@ class PythonFunction(lambda_.Function):
             scope,
             f"{construct_id}Logs",
             retention=RETENTION[log_retention_days],
+            encryption_key=key,
             removal_policy=RemovalPolicy.DESTROY,
         )
         role = iam.Role(
@@ -70,7 +75,7 @@ class PythonFunction(lambda_.Function):
         super().__init__(
             scope,
             construct_id,
-            runtime=lambda_.Runtime.PYTHON_3_13,
+            runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.X86_64,
             code=code,
             handler=f"{module}.handler.handler",

@@ -96,7 +96,6 @@ class RunEndings(Construct):
                 self._table.allow("GetItem", "UpdateItem", "DeleteItem"),
                 statements.allow(["sns:Publish"], [topic.topic_arn]),
                 # As for the state machine: whoever deploys a config with a key needs its grant.
-                statements.allow(["kms:DescribeKey"], [self._storage.key.key_arn]),
                 statements.create_grant(self._storage.key),
             ],
             timeout_seconds=300,

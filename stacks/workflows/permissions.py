@@ -63,7 +63,6 @@ def training_permissions(
         [role.role_arn for role in roles.all],
         {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
     )
-    yield statements.allow(["kms:DescribeKey"], [storage.key.key_arn])
     yield statements.create_grant(storage.key)
 
 

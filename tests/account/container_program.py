@@ -82,7 +82,8 @@ def serve() -> int:
     if not model.exists() or model.read_text() == "broken":
         print("no usable model", flush=True)
         return 1
-    address = (os.environ["MODEL_CODE_BIND_HOST"], int(os.environ["SAGEMAKER_BIND_TO_PORT"]))
+    host = os.environ.get("MODEL_CODE_BIND_HOST", "0.0.0.0")  # noqa: S104
+    address = (host, int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")))
     server = http.server.ThreadingHTTPServer(address, Handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server.serve_forever()

@@ -13,13 +13,16 @@ from typing import Any
 
 import pytest
 
+from local_account.authorization.identities import Credentials
 from local_account.sandbox import Sandbox
 from local_account.service import Account
 from local_account.services.sagemaker import SageMaker
+from tests.account.roles import create_role
 from tests.conftest import ROOT, RunningAccount
 
 PROGRAM = Path(__file__).with_name("container_program.py").read_bytes()
 ROLE = "arn:aws:iam::123456789012:role/jobs"
+"""What the jobs and models of the tests take; the fixture `lab` makes it."""
 
 
 def layer(entries: dict[str, bytes]) -> bytes:
@@ -207,7 +210,12 @@ class Lab:
             "ModelDataUrl": f"s3://{self.bucket}/{key}",
             "Environment": {"MARK": f"mark-of-{name}"},
         }
-        sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+        sagemaker.create_model(
+            ModelName=name,
+            PrimaryContainer=container,
+            ExecutionRoleArn=ROLE,
+            EnableNetworkIsolation=True,
+        )
         variant = {
             "VariantName": "AllTraffic",
             "ModelName": name,
@@ -258,6 +266,7 @@ def until(ready: Callable[[], Any], seconds: float = 30) -> Any:
 def lab(account: RunningAccount, request: pytest.FixtureRequest) -> Lab:
     """The account with a repository, an image and a bucket with data for one test module."""
     name = request.module.__name__.rpartition(".")[2].replace("_", "-")
+    create_role(account, "jobs", "sagemaker")
     ecr, s3 = account.client("ecr"), account.client("s3")
     ecr.create_repository(repositoryName=name, imageTagMutability="IMMUTABLE")
     image = push_image(ecr, name, "v1", layer({"opt/program/main.py": PROGRAM}))
@@ -280,6 +289,19 @@ class DirectLab(Lab):
         return _Direct(self.plane)
 
 
+class _Administrator:
+    """Stands for the identities, which are those of the running account's process."""
+
+    def __init__(self, account: Account) -> None:
+        self._own = Credentials(account.access_key_id, account.secret_access_key)
+
+    def of_role(self, *_: str) -> Credentials:
+        return self._own
+
+    def require(self, *_: str, **__: Any) -> None:
+        """The administrator may do anything."""
+
+
 class _Direct:
     """Calls a plane under boto3's names."""
 
@@ -300,6 +322,7 @@ def direct(lab: Lab, request: pytest.FixtureRequest) -> Iterator[DirectLab]:
     bases = {"model-code": Path(ROOT / ".venv-container")}
     state = lab.account.log.parent / "state"
     account = Account(**contact, state=state, base_environments=bases)
+    vars(account)["identities"] = _Administrator(account)
     emitted: list[tuple[str, str, dict[str, Any]]] = []
     plane = SageMaker(account, lambda *event: emitted.append(event), request.param)
     yield DirectLab(

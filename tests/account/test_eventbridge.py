@@ -10,19 +10,14 @@ from botocore.exceptions import ClientError
 
 from local_account.hooks import events as event_hooks
 from local_account.service import Account
-from local_account.services.delivery import Delivery, Parcel, UnsupportedTarget
+from local_account.services.delivery import Delivery, Parcel, Sender, UnsupportedTarget
 from local_account.services.eventbridge import target_input
+from tests.account.roles import create_role, document
+from tests.account.workloads import queue
 from tests.conftest import RunningAccount
 
 ROLE = "arn:aws:iam::123456789012:role/rule"
 PASS = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Pass", "End": True}}})
-
-
-def _queue(account: RunningAccount, name: str) -> tuple[str, str]:
-    sqs = account.client("sqs")
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-    return url, attributes["QueueArn"]
 
 
 def _message(account: RunningAccount, url: str) -> dict[str, Any]:
@@ -35,6 +30,7 @@ def _message(account: RunningAccount, url: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def bucket(account: RunningAccount) -> str:
+    create_role(account, "rule", "events")
     s3 = account.client("s3")
     s3.create_bucket(Bucket="events")
     s3.put_bucket_versioning(Bucket="events", VersioningConfiguration={"Status": "Enabled"})
@@ -56,7 +52,7 @@ def _rule(account: RunningAccount, name: str, key: Any, target: dict[str, Any]) 
 
 
 def test_an_upload_is_an_event_as_s3_sends_it(account: RunningAccount, bucket: str) -> None:
-    url, arn = _queue(account, "uploads")
+    url, arn = queue(account, "uploads")
     _rule(account, "uploads", [{"suffix": "/shape.csv"}], {"Arn": arn})
     key = "a b+ü/shape.csv"
     put = account.client("s3").put_object(Bucket=bucket, Key=key, Body=b"123")
@@ -81,7 +77,8 @@ def test_an_event_starts_an_execution_with_the_part_that_the_target_asks_for(
     account: RunningAccount, bucket: str
 ) -> None:
     machine = account.client("stepfunctions")
-    arn = machine.create_state_machine(name="started", definition=PASS, roleArn=ROLE)
+    role = create_role(account, "machine", "states")
+    arn = machine.create_state_machine(name="started", definition=PASS, roleArn=role)
     arn = arn["stateMachineArn"]
     target = {"Arn": arn, "RoleArn": ROLE, "InputPath": "$.detail.object"}
     _rule(account, "starts", [{"suffix": "/start.csv"}], target)
@@ -95,7 +92,7 @@ def test_an_event_starts_an_execution_with_the_part_that_the_target_asks_for(
 
 
 def test_a_disabled_rule_delivers_nothing(account: RunningAccount, bucket: str) -> None:
-    url, arn = _queue(account, "disabled")
+    url, arn = queue(account, "disabled")
     _rule(account, "disabled", [{"suffix": "/disabled.csv"}], {"Arn": arn})
     account.client("events").disable_rule(Name="disabled")
     account.client("s3").put_object(Bucket=bucket, Key="x/disabled.csv", Body=b"1")
@@ -106,7 +103,7 @@ def test_a_disabled_rule_delivers_nothing(account: RunningAccount, bucket: str) 
 def test_an_event_that_cannot_be_delivered_is_dead_lettered_with_its_reason(
     account: RunningAccount, bucket: str
 ) -> None:
-    url, arn = _queue(account, "dead-letters")
+    url, arn = queue(account, "dead-letters")
     gone = f"arn:aws:states:us-east-1:{account.contact['account_id']}:stateMachine:gone"
     target = {
         "Arn": gone,
@@ -130,13 +127,14 @@ def test_an_event_that_cannot_be_delivered_is_dead_lettered_with_its_reason(
 def test_a_function_that_does_not_exist_is_dead_lettered(
     account: RunningAccount, bucket: str
 ) -> None:
-    url, arn = _queue(account, "no-function")
+    url, arn = queue(account, "no-function")
     gone = f"arn:aws:lambda:us-east-1:{account.contact['account_id']}:function:gone"
     target = {"Arn": gone, "DeadLetterConfig": {"Arn": arn}}
     _rule(account, "no-function", [{"suffix": "/gone.csv"}], target)
     account.client("s3").put_object(Bucket=bucket, Key="x/gone.csv", Body=b"1")
     attributes = _message(account, url)["MessageAttributes"]
-    assert attributes["ERROR_CODE"]["StringValue"] == "ResourceNotFoundException"
+    assert attributes["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS", "it has no policy"
+    assert attributes["RETRY_ATTEMPTS"]["StringValue"] == "0"
     assert "gone" in attributes["ERROR_MESSAGE"]["StringValue"]
 
 
@@ -147,6 +145,7 @@ EVENT = {
     "detail": {"bucket": {"name": "b"}, "object": {"key": 'v "1"/a.csv', "size": 3}},
 }
 RULE = "arn:aws:events:us-east-1:123456789012:rule/uploads"
+SENDER = Sender("events.amazonaws.com", RULE)
 PATHS = {"key": "$.detail.object.key", "size": "$.detail.object.size", "bucket": "$.detail.bucket"}
 
 
@@ -186,7 +185,7 @@ def test_an_input_transformer_that_makes_no_json_is_refused() -> None:
 def test_a_pattern_matches_keys_as_eventbridge_does(
     account: RunningAccount, bucket: str, key: Any, matching: str, other: str
 ) -> None:
-    url, arn = _queue(account, "matching")
+    url, arn = queue(account, "matching")
     _rule(account, "matching", key, {"Arn": arn})
     for uploaded in (other, matching):
         account.client("s3").put_object(Bucket=bucket, Key=uploaded, Body=b"1")
@@ -263,7 +262,7 @@ def _put(account: RunningAccount, *entries: dict[str, Any]) -> dict[str, Any]:
 
 
 def _listening(account: RunningAccount, name: str, **more: str) -> str:
-    url, arn = _queue(account, name)
+    url, arn = queue(account, name)
     events, pattern = account.client("events"), json.dumps({"source": ["the.tests"]})
     events.put_rule(Name=name, EventPattern=pattern, **more)
     events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": arn}], **more)
@@ -318,8 +317,15 @@ class _Queues:
 
     sent: dict[str, Any]
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, **_: Any) -> Any:
         return self
+
+    @property
+    def identities(self) -> Any:
+        return self
+
+    def of_service(self, *_: str) -> None:
+        """Whoever sends may."""
 
     def get_queue_url(self, **_: str) -> dict[str, str]:
         return {"QueueUrl": "letters"}
@@ -337,7 +343,8 @@ def test_a_delivery_that_fails_unexpectedly_is_printed_and_dead_lettered(
     target = {"Arn": RULE, "DeadLetterConfig": {"Arn": "arn:aws:sqs:us-east-1:1:letters"}}
     queues: Any = _Queues()
     delivery = Delivery(queues)
-    delivery.submit(Parcel(target, "name", payload, lambda *what: ("body", {"CODE": what[0]})))
+    parcel = Parcel(SENDER, target, "name", payload, lambda *what: ("body", {"CODE": what[0]}))
+    delivery.submit(parcel)
     delivery._deliveries.shutdown(wait=True)
     assert queues.sent["MessageBody"] == "body"
     assert queues.sent["MessageAttributes"]["CODE"]["StringValue"] == "INTERNAL_ERROR"
@@ -345,12 +352,19 @@ def test_a_delivery_that_fails_unexpectedly_is_printed_and_dead_lettered(
 
 
 def test_events_reach_topics_and_log_groups(account: RunningAccount, bucket: str) -> None:
-    url, arn = _queue(account, "by-topic")
+    url, arn = queue(account, "by-topic")
     sns, logs = account.client("sns"), account.client("logs")
     topic = sns.create_topic(Name="by-topic")["TopicArn"]
+    publishing = document({"Action": "sns:Publish", "Resource": topic}, "events")
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=publishing)
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     logs.create_log_group(logGroupName="/aws/events/uploads")
     group = f"arn:aws:logs:us-east-1:{account.contact['account_id']}:log-group:/aws/events/uploads"
+    writing = document(
+        {"Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": f"{group}:*"},
+        "events",
+    )
+    logs.put_resource_policy(policyName="events", policyDocument=writing)
     _rule(account, "by-topic", [{"suffix": "/topic.csv"}], {"Arn": topic})
     _rule(account, "to-logs", [{"suffix": "/topic.csv"}], {"Arn": group})
     account.client("s3").put_object(Bucket=bucket, Key="v/topic.csv", Body=b"1")

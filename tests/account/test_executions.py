@@ -256,9 +256,8 @@ def test_a_stopped_execution_ends_at_once_and_does_nothing_afterwards(
     )
 
 
-def test_a_stopped_execution_leaves_its_job_to_itself(lab: Lab) -> None:
-    job = lab.client("sagemaker").describe_training_job(TrainingJobName="stopped-job")
-    assert job["TrainingJobStatus"] == "Completed"
+def test_a_stopped_execution_stops_the_job_that_it_waits_for(lab: Lab) -> None:
+    assert lab.ended_training("stopped-job")["TrainingJobStatus"] == "Stopped"
 
 
 def test_what_a_task_returns_after_its_timeout_is_nothing(

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -48,14 +49,14 @@ def test_a_request_with_the_accounts_key_comes_in(account: RunningAccount) -> No
     ("service", "call", "named"),
     [
         ("sagemaker", lambda client: client.list_apps(), "sagemaker:ListApps"),
-        ("cloudtrail", lambda client: client.lookup_events(), "lookup_events"),
-        ("qbusiness", lambda client: client.list_applications(), "the service of this request"),
+        ("cloudtrail", lambda client: client.lookup_events(), "cloudtrail"),
+        ("qbusiness", lambda client: client.list_applications(), "qbusiness"),
         (
             "sagemaker-runtime",
             lambda client: client.invoke_endpoint_async(
                 EndpointName="any", InputLocation="s3://a/b"
             ),
-            "async-invocations",
+            "sagemaker:InvokeEndpointAsync",
         ),
     ],
 )
@@ -89,6 +90,44 @@ def test_a_presigned_url_comes_in(account: RunningAccount, version: str) -> None
     url = signer.generate_presigned_url("get_object", Params=where)
     with urllib.request.urlopen(url) as answer:  # noqa: S310 - the account's own
         assert answer.read() == b"content"
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+@pytest.mark.parametrize("spoil", ["Signature=", "Expires="])
+def test_a_presigned_url_that_was_changed_does_not_come_in(
+    account: RunningAccount, version: str, spoil: str
+) -> None:
+    signer = account.client("s3", signature_version=version)
+    url = signer.generate_presigned_url("get_object", {"Bucket": "changed", "Key": "a"})
+    before, _, after = url.partition(spoil)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{before}{spoil}9{after}")  # noqa: S310 - the account's own
+    assert refused.value.code == 403
+    assert b"SignatureDoesNotMatch" in refused.value.read()
+
+
+def test_a_presigned_url_expires(account: RunningAccount) -> None:
+    signer = account.client("s3", signature_version="s3v4")
+    where = {"Bucket": "expired", "Key": "a"}
+    url = signer.generate_presigned_url("get_object", where, ExpiresIn=-1)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(url)  # noqa: S310 - the account's own
+    assert refused.value.code == 403
+    refused.value.close()
+
+
+@pytest.mark.parametrize("service", ["sts", "s3", "dynamodb", "lambda"])
+def test_a_wrong_secret_is_refused(account: RunningAccount, service: str) -> None:
+    calls = {
+        "sts": "get_caller_identity",
+        "s3": "list_buckets",
+        "dynamodb": "list_tables",
+        "lambda": "list_functions",
+    }
+    forger = account.client(service, account.contact["access_key_id"], "a guess")
+    with pytest.raises(ClientError) as refused:
+        getattr(forger, calls[service])()
+    assert refused.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
 
 
 @pytest.mark.parametrize("service", ["sts", "s3", "stepfunctions", "lambda", "sqs"])

@@ -111,11 +111,11 @@ def test_layers_are_there_once_uploaded(ecr: Any) -> None:
 
 def test_a_pulled_image_has_its_code_and_configuration(ecr: Any, images: Images) -> None:
     uri = push_image(ecr, REPOSITORY, "pulled", _program("print(1)"))
-    image = images.pull(uri)
+    image = images.pull(uri, ecr)
     assert (image.program / "main.py").read_text() == "print(1)"
     assert image.entrypoint == ["python", "/opt/program/main.py"]
     assert image.environment["FROM_IMAGE"] == "yes"
-    assert images.pull(uri.partition("@")[0] + ":pulled") == image
+    assert images.pull(uri.partition("@")[0] + ":pulled", ecr) == image
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_layer_that_is_unsafe_is_not_extracted(
 ) -> None:
     uri = push_image(ecr, REPOSITORY, tag, blob)
     with pytest.raises(ImageError, match=expected):
-        images.pull(uri)
+        images.pull(uri, ecr)
 
 
 def test_an_unknown_base_is_named(ecr: Any, images: Images) -> None:
@@ -165,7 +165,7 @@ def test_an_unknown_base_is_named(ecr: Any, images: Images) -> None:
     with pytest.raises(
         ImageError, match=r"has the base 'python'.*expected one of \['model-code'\]"
     ):
-        images.pull(uri)
+        images.pull(uri, ecr)
 
 
 def test_a_damaged_layer_is_noticed(account: RunningAccount, ecr: Any, images: Images) -> None:
@@ -174,4 +174,4 @@ def test_a_damaged_layer_is_noticed(account: RunningAccount, ecr: Any, images: I
     kept = account.log.parent / "state/registry" / digest_of(blob).removeprefix("sha256:")
     kept.write_bytes(json.dumps("other").encode())
     with pytest.raises(ImageError, match="missing or damaged"):
-        images.pull(uri)
+        images.pull(uri, ecr)

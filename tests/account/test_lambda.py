@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local_account.services.lambda_worker import _RuntimeApi
+from local_account.services.lambda_api import RuntimeApi
 from tests.account.sagemaker_fixture import until
 from tests.account.workloads import create_function, invoke, message, queue
 from tests.conftest import RunningAccount, start_account
@@ -214,14 +214,14 @@ def test_a_function_that_changes_or_goes_leaves_no_process_behind(
 
 
 def _workers(account: RunningAccount) -> list[str]:
-    command, own = ["ps", "-eo", "ppid=,args="], str(account.process.pid)
+    command, own = ["ps", "-wweo", "ppid=,args="], str(account.process.pid)
     listed = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = [line for line in listed.stdout.splitlines() if "awslambdaric" in line]
     return [line for line in lines if line.split()[0] == own]
 
 
 def test_the_runtime_api_answers_its_own_process_only() -> None:
-    api = _RuntimeApi()
+    api = RuntimeApi()
     api.request_id = "current"
     api.invocations.put(({}, b"secret payload"))
     runtime, own = "/2018-06-01/runtime", f"/{api.secret}/2018-06-01/runtime"
@@ -242,7 +242,7 @@ def test_the_runtime_api_answers_its_own_process_only() -> None:
     api.stop()
 
 
-def _asked(api: _RuntimeApi, method: str, path: str, headers: dict[str, str] | None = None) -> int:
+def _asked(api: RuntimeApi, method: str, path: str, headers: dict[str, str] | None = None) -> int:
     connection = http.client.HTTPConnection(api.host, timeout=5)
     connection.request(method, path, b"answer" if method == "POST" else None, headers or {})
     status = connection.getresponse().status

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.account.stacks import change, outputs
 from tests.conftest import RunningAccount
 
 A = "123456789012"
@@ -23,9 +24,25 @@ TRUST: dict[str, Any] = {
 }
 POLICY = {
     "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{A}:root"},
+            "Action": "*",
+            "Resource": "*",
+        }
+    ],
+}
+_SENDING = {"Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+QUEUE_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", **_SENDING, "Resource": "*"}],
+}
+IDENTITY_POLICY = {
+    "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
 }
-ROLE = f"arn:aws:iam::{A}:role/any"
+ROLE = f"arn:aws:iam::{A}:role/scheduling"
 QUEUE = f"arn:aws:sqs:us-east-1:{A}:any"
 KEY = f"arn:aws:kms:us-east-1:{A}:key/1"
 
@@ -147,7 +164,7 @@ def _role(description: str, boundary: bool, action: str) -> dict[str, Any]:
         "Path": "/project/",
         "Description": description,
         "AssumeRolePolicyDocument": {**TRUST, "Statement": [statement]},
-        "Policies": [{"PolicyName": "inline", "PolicyDocument": POLICY}],
+        "Policies": [{"PolicyName": "inline", "PolicyDocument": IDENTITY_POLICY}],
         "Tags": [{"Key": description, "Value": "v"}],
         **({"PermissionsBoundary": f"arn:aws:iam::{A}:policy/boundary"} if boundary else {}),
     }
@@ -288,19 +305,19 @@ CASES = [
 
 
 def _execute(account: RunningAccount, stack: str, resources: Any, kind: str, *get: str) -> Any:
-    outputs: dict[str, Any] = {name: {"Value": {"Fn::GetAtt": ["It", name]}} for name in get}
-    outputs["Ref"] = {"Value": {"Ref": "It"}}
-    cloudformation = account.client("cloudformation")
-    change_set = cloudformation.create_change_set(
-        StackName=stack,
-        ChangeSetName=f"change-{kind}",
-        ChangeSetType=kind,
-        TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs}),
-    )
-    cloudformation.execute_change_set(ChangeSetName=change_set["Id"])
-    found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    told: dict[str, Any] = {name: {"Value": {"Fn::GetAtt": ["It", name]}} for name in get}
+    template = {"Resources": resources, "Outputs": {**told, "Ref": {"Value": {"Ref": "It"}}}}
+    found = change(account, stack, template, kind)
     assert found["StackStatus"] == f"{kind}_COMPLETE", found.get("StackStatusReason")
-    return {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
+    return outputs(found)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _scheduling_role(account: RunningAccount) -> None:
+    service = {"Service": "scheduler.amazonaws.com"}
+    statement = {**TRUST["Statement"][0], "Principal": service}
+    trust = json.dumps({**TRUST, "Statement": [statement]})
+    account.client("iam").create_role(RoleName="scheduling", AssumeRolePolicyDocument=trust)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind)
@@ -338,7 +355,7 @@ def test_subscriptions_and_policies_of_a_topic_and_a_queue(account: RunningAccou
             "RawMessageDelivery": raw,
         }
         mail = {"TopicArn": {"Ref": "It"}, "Protocol": "email", "Endpoint": "a@example.com"}
-        queue = {"MessageRetentionPeriod": 60 if raw == "true" else 120, "KmsMasterKeyId": KEY}
+        queue = {"MessageRetentionPeriod": 60} if raw == "true" else {"DelaySeconds": 1}
         return {
             "It": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "subscribed"}},
             "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "typed", **queue}},
@@ -350,7 +367,7 @@ def test_subscriptions_and_policies_of_a_topic_and_a_queue(account: RunningAccou
             },
             "QueuePolicy": {
                 "Type": "AWS::SQS::QueuePolicy",
-                "Properties": {"Queues": [{"Ref": "Queue"}], "PolicyDocument": POLICY},
+                "Properties": {"Queues": [{"Ref": "Queue"}], "PolicyDocument": QUEUE_POLICY},
             },
         }
 
@@ -363,26 +380,17 @@ def test_subscriptions_and_policies_of_a_topic_and_a_queue(account: RunningAccou
     assert json.loads(policy)["Statement"] == POLICY["Statement"]
     url = sqs.get_queue_url(QueueName="typed")["QueueUrl"]
     queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    assert (queue["MessageRetentionPeriod"], queue["KmsMasterKeyId"]) == ("120", KEY)
-    assert json.loads(queue["Policy"]) == POLICY
+    assert (queue["MessageRetentionPeriod"], queue["DelaySeconds"]) == ("345600", "1")
+    assert json.loads(queue["Policy"]) == QUEUE_POLICY
     sns.publish(TopicArn=arn, Message="x")
-    body = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2)["Messages"][0]["Body"]
+    body = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=3)["Messages"][0]["Body"]
     assert json.loads(body)["Message"] == "x"
     account.client("cloudformation").delete_stack(StackName="subscribed")
     assert all(topic["TopicArn"] != arn for topic in sns.list_topics()["Topics"])
 
 
 def test_a_property_that_is_not_modelled_is_refused_by_name(account: RunningAccount) -> None:
-    cloudformation = account.client("cloudformation")
     properties = {**_alarm(1), "Colour": "red"}
-    template = {"Resources": {"It": {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}}}
-    change_set = cloudformation.create_change_set(
-        StackName="coloured",
-        ChangeSetName="change",
-        ChangeSetType="CREATE",
-        TemplateBody=json.dumps(template),
-    )
-    cloudformation.execute_change_set(ChangeSetName=change_set["Id"])
-    stack = cloudformation.describe_stacks(StackName="coloured")["Stacks"][0]
-    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
-    assert "does not model the property Colour" in stack["StackStatusReason"]
+    resource = {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}
+    with pytest.raises(ClientError, match="does not model the property Colour"):
+        change(account, "coloured", {"Resources": {"It": resource}}, "CREATE")

@@ -12,6 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.account.roles import create_role
 from tests.account.sagemaker_fixture import (
     PROGRAM,
     ROLE,
@@ -301,6 +302,7 @@ def test_a_container_that_is_killed_comes_back(lab: Lab) -> None:
 def test_nothing_outlives_a_killed_account(tmp_path_factory: pytest.TempPathFactory) -> None:
     """I8: kill -9 of the account leaves no process and no port."""
     with start_account(tmp_path_factory.mktemp("killed")) as running:
+        create_role(running, "jobs", "sagemaker")
         ecr, s3 = running.client("ecr"), running.client("s3")
         ecr.create_repository(repositoryName="killed")
         image = push_image(ecr, "killed", "v1", layer({"opt/program/main.py": PROGRAM}))
@@ -331,7 +333,7 @@ def test_duplicates_and_what_is_missing(lab: Lab) -> None:
                 **model,
                 "PrimaryContainer": {**container, "ModelDataUrl": f"s3://{lab.bucket}/no"},
             },
-            f"Could not find model data at s3://{lab.bucket}/no",
+            f"Could not access model data at s3://{lab.bucket}/no",
         ),
         ("describe_model", {"ModelName": "no"}, f'Could not find model "{ARN}:model/no".'),
         (

@@ -10,12 +10,18 @@ from botocore.exceptions import ClientError
 
 from local_account.services.schedule_expressions import InvalidExpression, parse
 from local_account.services.scheduler import Clock, Plan
+from tests.account.roles import create_role
 from tests.account.workloads import message, queue
 from tests.conftest import RunningAccount
 
 ROLE = "arn:aws:iam::123456789012:role/schedule"
 START = datetime(2026, 3, 4, 12, 0, 30, tzinfo=UTC)
 NO_WINDOW = {"Mode": "OFF"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _role(account: RunningAccount) -> None:
+    create_role(account, "schedule", "scheduler")
 
 
 @pytest.mark.parametrize(

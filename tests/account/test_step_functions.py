@@ -80,7 +80,7 @@ def test_a_task_that_takes_too_long_times_out(lab: Lab) -> None:  # noqa: F811
     train = _task("createTrainingJob.sync", request, TimeoutSeconds=5)
     execution = _execute(lab, "slow", {"Train": train})
     assert (execution["status"], execution["error"]) == ("FAILED", "States.Timeout")
-    lab.client("sagemaker").stop_training_job(TrainingJobName="slow")
+    assert lab.ended_training("slow")["TrainingJobStatus"] == "Stopped"
 
 
 @pytest.mark.parametrize("metrics", [{}, {"rmse": "low"}])

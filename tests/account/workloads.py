@@ -7,6 +7,7 @@ import time
 import zipfile
 from typing import Any
 
+from tests.account.roles import allow_sending, create_role
 from tests.account.sagemaker_fixture import until
 from tests.conftest import RunningAccount
 
@@ -51,19 +52,20 @@ def create_function(
     handler: str = "main.handler",
     **configuration: Any,
 ) -> str:
-    iam = account.client("iam")
-    if all(role["RoleName"] != "function" for role in iam.list_roles()["Roles"]):
-        iam.create_role(RoleName="function", AssumeRolePolicyDocument="{}")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as opened:
         opened.writestr("main.py", textwrap.dedent(code))
     account.client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.13",
-        Role=ROLE,
         Handler=handler,
         Code={"ZipFile": archive.getvalue()},
-        **{"Timeout": 2, "Environment": {"Variables": {"TABLE": "a table"}}, **configuration},
+        **{
+            "Role": create_role(account, "function", "lambda"),
+            "Timeout": 2,
+            "Environment": {"Variables": {"TABLE": "a table"}},
+            **configuration,
+        },
     )
     return name
 
@@ -74,11 +76,13 @@ def invoke(account: RunningAccount, name: str, **event: Any) -> tuple[str | None
 
 
 def queue(account: RunningAccount, name: str) -> tuple[str, str]:
-    """Create a queue and return its URL and ARN."""
+    """Create a queue that rules and topics may send to, and return its URL and ARN."""
     sqs = account.client("sqs")
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     got = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    return url, got["Attributes"]["QueueArn"]
+    arn = got["Attributes"]["QueueArn"]
+    allow_sending(account, url, arn, "events", "sns")
+    return url, arn
 
 
 def message(account: RunningAccount, url: str, seconds: float = 10) -> dict[str, Any]:
@@ -101,11 +105,13 @@ def task(resource: str, parameters: dict[str, Any], **more: Any) -> State:
     return {"Type": "Task", "Resource": arn, "Parameters": parameters, **end, **more}
 
 
-def machine(account: RunningAccount, name: str, states: dict[str, State], **more: Any) -> str:
+def machine(
+    account: RunningAccount, name: str, states: dict[str, State], role: str = "", **more: Any
+) -> str:
     """Create a state machine that starts with the first state, and return its ARN."""
     definition = json.dumps({"StartAt": next(iter(states)), "States": states, **more})
     created = account.client("stepfunctions").create_state_machine(
-        name=name, definition=definition, roleArn=ROLE
+        name=name, definition=definition, roleArn=role or create_role(account, "machine", "states")
     )
     return str(created["stateMachineArn"])
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -63,6 +64,31 @@ class Pipeline:
                 timeout=60,
             )
             assert done.returncode == 0, done.stderr
+
+    def deliver(self, source: str, detail_type: str, detail: dict[str, Any]) -> None:
+        """Give an event of AWS to the functions whose rules it matches, as EventBridge does.
+
+        Only AWS itself can put such an event on the bus.
+        """
+        event = {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": detail_type,
+            "source": source,
+            "account": self.account.contact["account_id"],
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "region": self.account.contact["region"],
+            "resources": [],
+            "detail": detail,
+        }
+        events, text = self.account.client("events"), json.dumps(event)
+        for rule in events.list_rules()["Rules"]:
+            pattern = rule.get("EventPattern")
+            if pattern and events.test_event_pattern(EventPattern=pattern, Event=text)["Result"]:
+                for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
+                    self.account.client("lambda").invoke(
+                        FunctionName=target["Arn"], InvocationType="Event", Payload=text
+                    )
 
     def executions(self) -> list[str]:
         client = self.account.client("stepfunctions")

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from tests.account.roles import allow_sending
 from tests.e2e.conftest import Pipeline
 
 
@@ -10,6 +11,7 @@ def subscribe(pipeline: Pipeline) -> None:
     sqs = pipeline.account.client("sqs")
     url = sqs.create_queue(QueueName="pager")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    allow_sending(pipeline.account, url, attributes["QueueArn"], "sns")
     pipeline.account.client("sns").subscribe(
         TopicArn=pipeline.outputs["TopicArn"], Protocol="sqs", Endpoint=attributes["QueueArn"]
     )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from local_account.authorization.replay import load
 from tests.conftest import ROOT
 from tests.e2e.conftest import synthesizing
 
@@ -53,3 +54,5 @@ def test_the_demo_registers_three_versions_that_pass_and_leaves_no_process(tmp_p
     assert page.count("<svg") >= 3
     assert "src=" not in page.replace('src="data:', ""), "the page loads nothing from elsewhere"
     assert _processes_of(tmp_path) == []
+    accesses, _ = load(tmp_path / "account")
+    assert [line for line in accesses if line["decision"] == "denied"] == []

@@ -304,24 +304,13 @@ def test_late_duplicate_and_reordered_events_change_nothing(faulty: Pipeline) ->
     served, versions = serving(faulty), len(faulty.versions())
     arn, execution = fails(faulty, {**NEEDED["TrainModel"], **IN_USE}, eta=0.81)
     pages(faulty)
-    name = faulty.outputs["StateMachineArn"].replace(":stateMachine:", ":execution:")
-    events = faulty.account.client("events")
     for status in ("SUCCEEDED", "FAILED", "ABORTED", "FAILED"):
         detail = {
             "executionArn": execution["executionArn"],
             "stateMachineArn": faulty.outputs["StateMachineArn"],
             "status": status,
         }
-        events.put_events(
-            Entries=[
-                {
-                    "Source": "aws.states",
-                    "DetailType": "Step Functions Execution Status Change",
-                    "Resources": [f"{name}:x"],
-                    "Detail": json.dumps(detail),
-                }
-            ]
-        )
+        faulty.deliver("aws.states", "Step Functions Execution Status Change", detail)
     time.sleep(3)
     assert_nothing_is_left(faulty, arn, served, versions, registered=False)
     assert pages(faulty) == []

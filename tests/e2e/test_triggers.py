@@ -128,15 +128,7 @@ def test_one_event_twice_starts_one_run(uploads: Pipeline) -> None:
     }
     before = executions_of(uploads, "v1.0")
     for _ in range(2):
-        uploads.account.client("events").put_events(
-            Entries=[
-                {
-                    "Source": "aws.s3",
-                    "DetailType": "Object Created",
-                    "Detail": json.dumps(detail),
-                }
-            ]
-        )
+        uploads.deliver("aws.s3", "Object Created", detail)
     uploads.until(
         lambda: sum("EventsDuplicate" in line for line in log_of(uploads, "StartRun")) >= 2,
         seconds=20,

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,19 +70,25 @@ def _names(argument: Any) -> list[str]:
 
 
 def run_app(
-    folder: Path, *, app: Path = ROOT, variables: Mapping[str, str] | None = None, **context: str
+    folder: Path,
+    *,
+    app: Path = ROOT,
+    variables: Mapping[str, str] | None = None,
+    python: str = sys.executable,
+    before: Sequence[str] = (),
+    **context: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run app.py as the CDK CLI does: context and output folder in the environment."""
     settings = json.loads((ROOT / "cdk.json").read_text())["context"] | context
     keep = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment = keep | {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), NODE, os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(Path(python).parent), NODE, os.environ["PATH"]]),
         "CDK_OUTDIR": str(folder),
         "CDK_CONTEXT_JSON": json.dumps(settings),
         **(variables or {}),
     }
     return subprocess.run(
-        [sys.executable, "app.py"],
+        [*before, python, "app.py"],
         cwd=app,
         env=environment,
         capture_output=True,

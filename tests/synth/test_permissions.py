@@ -30,9 +30,12 @@ def on(resources: str | set[str], *actions: str) -> Grants:
     return dict.fromkeys(actions, {resources} if isinstance(resources, str) else resources)
 
 
+def opens(*keys: str) -> Grants:
+    return on({f"Bucket/{key}" for key in keys}, "s3:GetObject") | on("Key", "kms:Decrypt")
+
+
 def reads(*keys: str) -> Grants:
-    objects = on({f"Bucket/{key}" for key in keys}, "s3:GetObject")
-    return objects | on("Bucket", "s3:ListBucket") | on("Key", "kms:Decrypt")
+    return opens(*keys) | on("Bucket", "s3:ListBucket")
 
 
 def writes(key: str) -> Grants:
@@ -55,7 +58,7 @@ def job(kind: str, *keys: str, output: str | None = None) -> Grants:
             "logs:PutLogEvents",
             "logs:DescribeLogStreams",
         ),
-        **reads(*keys),
+        **(reads(*keys) if output else opens(*keys)),
         **(writes(output) | on("Key", "kms:Encrypt", "kms:CreateGrant") if output else {}),
     }
 
@@ -153,7 +156,7 @@ GRANTS: dict[str, Grants] = {
     "RunEndedLambdaRole": fed_by_events(
         "RunEndedLambda",
         table("GetItem", "UpdateItem", "DeleteItem"),
-        on("Key", "kms:DescribeKey", "kms:CreateGrant"),
+        on("Key", "kms:CreateGrant"),
         reads("runs/*/version.json"),
         on(EXECUTIONS, "states:DescribeExecution", "states:GetExecutionHistory"),
         on(
@@ -253,7 +256,7 @@ GRANTS: dict[str, Grants] = {
             "events:PutRule",
             "events:DescribeRule",
         ),
-        **on("Key", "kms:DescribeKey", "kms:CreateGrant"),
+        **on("Key", "kms:CreateGrant"),
     },
 }
 # IAM knows no resource for these; metrics are confined by their name space.
@@ -359,7 +362,7 @@ def test_services_take_roles_for_this_account_only(dev: Assembly) -> None:
             assert source == {"Ref": "AWS::AccountId"}, name
 
 
-def test_the_key_serves_events_uploads_and_alarms_and_nobody_else(dev: Assembly) -> None:
+def test_the_key_serves_events_uploads_alarms_and_logs_and_nobody_else(dev: Assembly) -> None:
     (key,) = of_type(dev.storage, "AWS::KMS::Key").values()
     assert key["EnableKeyRotation"] is True
     _, *allowed = key["KeyPolicy"]["Statement"]
@@ -368,6 +371,7 @@ def test_the_key_serves_events_uploads_and_alarms_and_nobody_else(dev: Assembly)
         "EventsToEncryptedQueues",
         "UploadsThroughS3",
         "AlarmsAndBudgetsToEncryptedTopics",
+        "LogGroups",
     }
     events, alarms = by_sid["EventsToEncryptedQueues"], by_sid["AlarmsAndBudgetsToEncryptedTopics"]
     uploads = by_sid["UploadsThroughS3"]
@@ -383,6 +387,13 @@ def test_the_key_serves_events_uploads_and_alarms_and_nobody_else(dev: Assembly)
     assert confined.keys() == {"kms:CallerAccount", "kms:ViaService"}
     assert confined["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
     assert resolved(confined["kms:ViaService"]) == "s3.AWS::Region.amazonaws.com"
+    logs = by_sid["LogGroups"]
+    assert resolved(logs["Principal"]["Service"]) == "logs.AWS::Region.amazonaws.com"
+    groups = logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+    assert {resolved(group).rpartition("log-group:")[2] for group in groups} == {
+        f"{PROJECT}-*",
+        f"/aws/vendedlogs/states/{PROJECT}-*",
+    }
 
 
 def test_only_rules_of_this_stack_may_send_to_the_dead_letter_queue(dev: Assembly) -> None:

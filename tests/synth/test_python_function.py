@@ -29,6 +29,7 @@ def add_function(stack: Stack, folder: Path, **options: Any) -> None:
         stack,
         "OneLambda",
         code=lambda_.Code.from_asset(str(folder)),
+        key=kms.Key(stack, "LogKey"),
         module="one",
         description="One",
         metrics_namespace="tests",

@@ -50,7 +50,7 @@ def test_each_function_s_variables_are_those_it_declares(dev: Assembly) -> None:
 
 def test_every_function_has_the_defaults(dev: Assembly) -> None:
     for name, properties in of_type(dev.training, "AWS::Lambda::Function").items():
-        assert properties["Runtime"] == "python3.13"
+        assert properties["Runtime"] == "python3.14"
         assert properties["Architectures"] == ["x86_64"]
         assert properties["TracingConfig"] == {"Mode": "Active"}
         module, file, function = properties["Handler"].split(".")

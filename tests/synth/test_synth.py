@@ -1,6 +1,5 @@
-"""Synthesis: the same bytes anywhere, and one line for a mistake."""
+"""Synthesis: one archive for all Lambdas, and one line for a mistake."""
 
-import filecmp
 import json
 import shutil
 import subprocess
@@ -8,36 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.synth.assembly import ROOT, Assembly, run_app
-
-
-@pytest.fixture(scope="module")
-def offline(dev: Assembly, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A second synth, after one that filled the cache: no network, credentials or fixed seed."""
-    nowhere = "http://127.0.0.1:9"
-    folder = tmp_path_factory.mktemp("offline")
-    variables = {
-        "HTTP_PROXY": nowhere,
-        "HTTPS_PROXY": nowhere,
-        "PIP_NO_INDEX": "1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "PYTHONHASHSEED": "7",
-        "TZ": "Asia/Tokyo",
-    }
-    done = run_app(folder, variables=variables, env="dev")
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
-def test_two_synths_give_identical_bytes_without_network_and_credentials(
-    dev: Assembly, offline: Path
-) -> None:
-    names = sorted(path.name for path in dev.folder.iterdir())
-    assert names == sorted(path.name for path in offline.iterdir())
-    _, different, unreadable = filecmp.cmpfiles(dev.folder, offline, names, shallow=False)
-    assert (different, unreadable) == ([], [])
 
 
 def test_all_lambdas_share_one_asset_that_starts_at_the_handlers(dev: Assembly) -> None:

@@ -10,7 +10,7 @@ from local_account.services.cloudformation.resource_type import (
     ResourceType,
     delete_if_there,
     request,
-    tags_of,
+    retag,
     text,
 )
 
@@ -21,30 +21,10 @@ _POLICY_VERSIONS = 5
 def _create_role(account: Account, name: str, properties: Properties) -> Created:
     parameters = request(account, "iam", "CreateRole", properties, without=_APART)
     role = account.client("iam").create_role(**parameters)["Role"]
-    _complete_role(account, name, properties)
     return Created(name, {"Arn": role["Arn"], "RoleId": role["RoleId"]})
 
 
-def _complete_role(account: Account, name: str, properties: Properties) -> None:
-    """Make a role's own and attached policies those that the template names."""
-    iam = account.client("iam")
-    policies = {each["PolicyName"]: each for each in properties.get("Policies", [])}
-    for policy_name, policy in policies.items():
-        document = text(policy["PolicyDocument"])
-        iam.put_role_policy(RoleName=name, PolicyName=policy_name, PolicyDocument=document)
-    wanted = set(_attachable(properties))
-    attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
-    for arn in wanted - {policy["PolicyArn"] for policy in attached}:
-        iam.attach_role_policy(RoleName=name, PolicyArn=arn)
-
-
-def _attachable(properties: Properties) -> Iterator[str]:
-    # AWS's own policies are not in this account
-    arns = properties.get("ManagedPolicyArns", [])
-    return (arn for arn in arns if not arn.startswith("arn:aws:iam::aws:"))
-
-
-def _update_role(account: Account, name: str, properties: Properties) -> None:
+def _update_role(account: Account, name: str, properties: Properties, former: Properties) -> None:
     iam = account.client("iam")
     iam.update_assume_role_policy(
         RoleName=name, PolicyDocument=text(properties["AssumeRolePolicyDocument"])
@@ -56,12 +36,33 @@ def _update_role(account: Account, name: str, properties: Properties) -> None:
     )
     if boundary := properties.get("PermissionsBoundary"):
         iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
-    elif "PermissionsBoundary" in iam.get_role(RoleName=name)["Role"]:
+    elif former.get("PermissionsBoundary"):
         iam.delete_role_permissions_boundary(RoleName=name)
-    had = {tag["Key"] for tag in iam.list_role_tags(RoleName=name)["Tags"]}
-    iam.untag_role(RoleName=name, TagKeys=sorted(had - set(tags_of(properties))))
-    iam.tag_role(RoleName=name, Tags=properties.get("Tags", []))
-    _complete_role(account, name, properties)
+    retag(
+        properties,
+        former,
+        lambda tags: iam.tag_role(RoleName=name, Tags=tags),
+        lambda keys: iam.untag_role(RoleName=name, TagKeys=keys),
+    )
+
+
+def _configure_role(
+    account: Account, name: str, properties: Properties, former: Properties
+) -> None:
+    """Make a role's own and attached policies those that the template names."""
+    iam = account.client("iam")
+    wanted = {each["PolicyName"]: each for each in properties.get("Policies", [])}
+    for policy_name, policy in wanted.items():
+        document = text(policy["PolicyDocument"])
+        iam.put_role_policy(RoleName=name, PolicyName=policy_name, PolicyDocument=document)
+    for policy in former.get("Policies", []):
+        if policy["PolicyName"] not in wanted:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy["PolicyName"])
+    attached, had = (set(each.get("ManagedPolicyArns", [])) for each in (properties, former))
+    for arn in sorted(had - attached):
+        delete_if_there(partial(iam.detach_role_policy, RoleName=name, PolicyArn=arn))
+    for arn in sorted(attached - had):
+        iam.attach_role_policy(RoleName=name, PolicyArn=arn)
 
 
 def _delete_role(account: Account, name: str, _: Properties) -> None:
@@ -84,37 +85,46 @@ def _principals(properties: Properties) -> Iterator[tuple[str, dict[str, str]]]:
             yield kind, {parameter: principal}
 
 
-def _put_inline_policy(account: Account, name: str, properties: Properties) -> Created:
+def _put_inline_policy(
+    account: Account, name: str, properties: Properties, former: Properties
+) -> None:
     iam, policy_name = account.client("iam"), properties["PolicyName"]
-    document = text(properties["PolicyDocument"])
-    for kind, principal in _principals(properties):
+    document, wanted = text(properties["PolicyDocument"]), list(_principals(properties))
+    for kind, principal in wanted:
         put = getattr(iam, f"put_{kind}_policy")
         put(**principal, PolicyName=policy_name, PolicyDocument=document)
-    return Created(policy_name)
+    same_name = former.get("PolicyName") == policy_name
+    for kind, principal in _principals(former):
+        if not (same_name and (kind, principal) in wanted):
+            delete = getattr(iam, f"delete_{kind}_policy")
+            delete_if_there(partial(delete, **principal, PolicyName=former["PolicyName"]))
 
 
 def _delete_inline_policy(account: Account, name: str, properties: Properties) -> None:
     for kind, principal in _principals(properties):
         delete = getattr(account.client("iam"), f"delete_{kind}_policy")
-        delete_if_there(partial(delete, **principal, PolicyName=name))
+        delete_if_there(partial(delete, **principal, PolicyName=properties["PolicyName"]))
 
 
 def _create_policy(account: Account, name: str, properties: Properties) -> Created:
-    iam = account.client("iam")
     apart = {"ManagedPolicyName", "Roles", "Users", "Groups"}
     given = {key: value for key, value in properties.items() if key not in apart}
     parameters = request(account, "iam", "CreatePolicy", {**given, "PolicyName": name})
-    arn = iam.create_policy(**parameters)["Policy"]["Arn"]
-    _attach(account, arn, properties)
+    arn = account.client("iam").create_policy(**parameters)["Policy"]["Arn"]
     return Created(arn, {"PolicyArn": arn})
 
 
-def _attach(account: Account, arn: str, properties: Properties) -> None:
-    for kind, principal in _principals(properties):
-        getattr(account.client("iam"), f"attach_{kind}_policy")(**principal, PolicyArn=arn)
+def _attach(account: Account, arn: str, properties: Properties, former: Properties) -> None:
+    iam, wanted, had = account.client("iam"), list(_principals(properties)), _principals(former)
+    for kind, principal in had:
+        if (kind, principal) not in wanted:
+            detach = getattr(iam, f"detach_{kind}_policy")
+            delete_if_there(partial(detach, **principal, PolicyArn=arn))
+    for kind, principal in wanted:
+        getattr(iam, f"attach_{kind}_policy")(**principal, PolicyArn=arn)
 
 
-def _update_policy(account: Account, arn: str, properties: Properties) -> None:
+def _update_policy(account: Account, arn: str, properties: Properties, former: Properties) -> None:
     iam = account.client("iam")
     versions = iam.list_policy_versions(PolicyArn=arn)["Versions"]
     older = [version["VersionId"] for version in versions if not version["IsDefaultVersion"]]
@@ -122,7 +132,6 @@ def _update_policy(account: Account, arn: str, properties: Properties) -> None:
         iam.delete_policy_version(PolicyArn=arn, VersionId=older[0])
     document = text(properties["PolicyDocument"])
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
-    _attach(account, arn, properties)
 
 
 def _delete_policy(account: Account, arn: str, _: Properties) -> None:
@@ -147,17 +156,22 @@ RESOURCE_TYPES = {
         _create_role,
         _delete_role,
         _update_role,
+        _configure_role,
         name_property="RoleName",
         attributes=frozenset({"Arn", "RoleId"}),
         replaced_by=frozenset({"RoleName", "Path"}),
     ),
     "AWS::IAM::Policy": ResourceType(
-        _put_inline_policy, _delete_inline_policy, replaced_by=frozenset({"PolicyName"})
+        lambda account, name, _: Created(name, {"Id": name}),
+        _delete_inline_policy,
+        configure=_put_inline_policy,
+        attributes=frozenset({"Id"}),
     ),
     "AWS::IAM::ManagedPolicy": ResourceType(
         _create_policy,
         _delete_policy,
         _update_policy,
+        _attach,
         name_property="ManagedPolicyName",
         attributes=frozenset({"PolicyArn"}),
         replaced_by=frozenset({"ManagedPolicyName", "Path", "Description"}),

@@ -1,5 +1,8 @@
 """CloudFormation: queues, topics, rules and schedules."""
 
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from local_account.service import Account
@@ -8,23 +11,65 @@ from local_account.services.cloudformation.resource_type import (
     Properties,
     ResourceType,
     delete_if_there,
+    refuse_changes,
     request,
+    retag,
+    tags_of,
     text,
 )
 
-_NO_QUEUE_ATTRIBUTES = ("QueueName", "FifoQueue", "Tags")
+_NO_QUEUE_ATTRIBUTES = ("QueueName", "Tags")
 _NO_TOPIC_ATTRIBUTES = ("TopicName", "FifoTopic", "Tags", "Subscription")
 _NO_SUBSCRIPTION_ATTRIBUTES = ("TopicArn", "Protocol", "Endpoint", "Region")
+_QUEUE_DEFAULTS = {
+    "DelaySeconds": "0",
+    "KmsDataKeyReusePeriodSeconds": "300",
+    "KmsMasterKeyId": "",
+    "MaximumMessageSize": "1048576",
+    "MessageRetentionPeriod": "345600",
+    "ReceiveMessageWaitTimeSeconds": "0",
+    "RedriveAllowPolicy": "",
+    "RedrivePolicy": "",
+    "VisibilityTimeout": "30",
+}
+_SUBSCRIPTION_DEFAULTS = {
+    "FilterPolicy": "{}",
+    "FilterPolicyScope": "MessageAttributes",
+    "RawMessageDelivery": "false",
+}
 
 
-def _attributes(properties: Properties, without: tuple[str, ...]) -> dict[str, str]:
-    return {name: text(value) for name, value in properties.items() if name not in without}
+def _attributes(
+    properties: Properties,
+    without: tuple[str, ...],
+    former: Properties | None = None,
+    defaults: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """Return properties as attributes; those of `former` that are gone get their defaults."""
+    gone = {name: defaults.get(name, "") for name in former or {} if name not in without}
+    return gone | {name: text(value) for name, value in properties.items() if name not in without}
 
 
-def update_queue(account: Account, url: str, properties: Properties) -> None:
-    """Update a queue in place: moto would ignore most of its properties."""
-    if attributes := _attributes(properties, _NO_QUEUE_ATTRIBUTES):
-        account.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)
+def _create_queue(account: Account, name: str, properties: Properties) -> Created:
+    sqs = account.client("sqs")
+    url = sqs.create_queue(
+        QueueName=name,
+        Attributes=_attributes(properties, _NO_QUEUE_ATTRIBUTES),
+        tags=tags_of(properties),
+    )["QueueUrl"]
+    return Created(url, {"Arn": account.arn("sqs", name), "QueueName": name, "QueueUrl": url})
+
+
+def _update_queue(account: Account, url: str, properties: Properties, former: Properties) -> None:
+    sqs, without = account.client("sqs"), (*_NO_QUEUE_ATTRIBUTES, "FifoQueue")
+    if attributes := _attributes(properties, without, former, _QUEUE_DEFAULTS):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+    retag(
+        properties,
+        former,
+        lambda tags: sqs.tag_queue(QueueUrl=url, Tags=tags_of({"Tags": tags})),
+        lambda keys: sqs.untag_queue(QueueUrl=url, TagKeys=keys),
+    )
 
 
 def _put_queue_policy(account: Account, policy: str, properties: Properties) -> None:
@@ -32,38 +77,78 @@ def _put_queue_policy(account: Account, policy: str, properties: Properties) -> 
         account.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
 
 
-def _queue_policy(account: Account, name: str, properties: Properties) -> Created:
+def _configure_queue_policy(
+    account: Account, name: str, properties: Properties, former: Properties
+) -> None:
+    gone = [url for url in former.get("Queues", []) if url not in properties["Queues"]]
+    _put_queue_policy(account, "", {"Queues": gone})
     _put_queue_policy(account, text(properties["PolicyDocument"]), properties)
-    return Created("-".join(url.rsplit("/", 1)[-1] for url in properties["Queues"]))
 
 
 def _create_topic(account: Account, name: str, properties: Properties) -> Created:
-    sns = account.client("sns")
     fifo = {"FifoTopic": text(properties["FifoTopic"])} if "FifoTopic" in properties else {}
-    arn = sns.create_topic(
+    arn = account.client("sns").create_topic(
         Name=name,
         Attributes={**_attributes(properties, _NO_TOPIC_ATTRIBUTES), **fifo},
         Tags=properties.get("Tags", []),
     )["TopicArn"]
-    for each in properties.get("Subscription", []):
-        sns.subscribe(TopicArn=arn, Protocol=each["Protocol"], Endpoint=each["Endpoint"])
     return Created(arn, {"TopicName": name, "TopicArn": arn})
 
 
-def _update_topic(account: Account, arn: str, properties: Properties) -> None:
-    sns, defaults = account.client("sns"), {"DisplayName": "", "KmsMasterKeyId": ""}
-    wanted = {**defaults, **_attributes(properties, _NO_TOPIC_ATTRIBUTES)}
-    for name, value in wanted.items():
+def _update_topic(account: Account, arn: str, properties: Properties, former: Properties) -> None:
+    sns = account.client("sns")
+    for name, value in _attributes(properties, _NO_TOPIC_ATTRIBUTES, former).items():
         sns.set_topic_attributes(TopicArn=arn, AttributeName=name, AttributeValue=value)
-    sns.tag_resource(ResourceArn=arn, Tags=properties.get("Tags", []))
+    retag(
+        properties,
+        former,
+        lambda tags: sns.tag_resource(ResourceArn=arn, Tags=tags),
+        lambda keys: sns.untag_resource(ResourceArn=arn, TagKeys=keys),
+    )
 
 
-def _topic_policy(account: Account, name: str, properties: Properties) -> Created:
-    for arn in properties["Topics"]:
+def _configure_topic(
+    account: Account, arn: str, properties: Properties, former: Properties
+) -> None:
+    """Make the subscriptions that the topic itself names those that it has."""
+    sns, wanted = account.client("sns"), properties.get("Subscription", [])
+    for each in wanted:
+        sns.subscribe(TopicArn=arn, Protocol=each["Protocol"], Endpoint=each["Endpoint"])
+    gone = [each for each in former.get("Subscription", []) if each not in wanted]
+    for found in sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"] if gone else []:
+        if {"Protocol": found["Protocol"], "Endpoint": found["Endpoint"]} in gone:
+            sns.unsubscribe(SubscriptionArn=found["SubscriptionArn"])
+
+
+def _put_topic_policy(account: Account, policy: str, topics: list[str]) -> None:
+    for arn in topics:
         account.client("sns").set_topic_attributes(
-            TopicArn=arn, AttributeName="Policy", AttributeValue=text(properties["PolicyDocument"])
+            TopicArn=arn, AttributeName="Policy", AttributeValue=policy
         )
-    return Created(name, {"Id": name})
+
+
+def _configure_topic_policy(
+    account: Account, name: str, properties: Properties, former: Properties
+) -> None:
+    gone = [arn for arn in former.get("Topics", []) if arn not in properties["Topics"]]
+    _reset_topic_policy(account, name, {"Topics": gone})
+    _put_topic_policy(account, text(properties["PolicyDocument"]), properties["Topics"])
+
+
+def _reset_topic_policy(account: Account, name: str, properties: Properties) -> None:
+    """Give topics the policy again that a new topic has."""
+    actions = ("Publish", "Subscribe", "GetTopicAttributes", "SetTopicAttributes", "DeleteTopic")
+    for arn in properties["Topics"]:
+        statement = {
+            "Sid": "__default_statement_ID",
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": [f"SNS:{action}" for action in actions],
+            "Resource": arn,
+            "Condition": {"StringEquals": {"AWS:SourceOwner": account.account_id}},
+        }
+        policy = {"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [statement]}
+        delete_if_there(partial(_put_topic_policy, account, text(policy), [arn]))
 
 
 def _subscribe(account: Account, name: str, properties: Properties) -> Created:
@@ -77,26 +162,47 @@ def _subscribe(account: Account, name: str, properties: Properties) -> Created:
     return Created(arn, {"Arn": arn})
 
 
-def _update_subscription(account: Account, arn: str, properties: Properties) -> None:
-    for name, value in _attributes(properties, _NO_SUBSCRIPTION_ATTRIBUTES).items():
+def _update_subscription(
+    account: Account, arn: str, properties: Properties, former: Properties
+) -> None:
+    without = _NO_SUBSCRIPTION_ATTRIBUTES
+    wanted = _attributes(properties, without, former, _SUBSCRIPTION_DEFAULTS)
+    for name, value in wanted.items():
         account.client("sns").set_subscription_attributes(
             SubscriptionArn=arn, AttributeName=name, AttributeValue=value
         )
 
 
-def _put_rule(account: Account, name: str, properties: Properties) -> Created:
-    events = account.client("events")
+def _create_rule(account: Account, name: str, properties: Properties) -> Created:
     rule = request(account, "events", "PutRule", properties, without=("Targets",))
-    arn = events.put_rule(**{**rule, "Name": name})["RuleArn"]
+    arn = account.client("events").put_rule(**rule)["RuleArn"]
+    return Created(name, {"Arn": arn})
+
+
+def _update_rule(account: Account, name: str, properties: Properties, former: Properties) -> None:
+    events = account.client("events")
+    rule = request(account, "events", "PutRule", properties, without=("Targets", "Tags"))
+    arn = events.put_rule(**rule)["RuleArn"]
+    retag(
+        properties,
+        former,
+        lambda tags: events.tag_resource(ResourceARN=arn, Tags=tags),
+        lambda keys: events.untag_resource(ResourceARN=arn, TagKeys=keys),
+    )
+
+
+def _put_targets(account: Account, name: str, properties: Properties, former: Properties) -> None:
+    events = account.client("events")
     of_rule = {"Rule": name, "EventBusName": properties.get("EventBusName", "default")}
     targets = {target["Id"]: target for target in properties.get("Targets", [])}
-    had = {target["Id"] for target in events.list_targets_by_rule(**of_rule)["Targets"]}
-    if gone := sorted(had - set(targets)):
+    gone = sorted({target["Id"] for target in former.get("Targets", [])} - targets.keys())
+    if gone:
         events.remove_targets(**of_rule, Ids=gone)
     if targets:
         parameters = {**of_rule, "Targets": list(targets.values())}
-        events.put_targets(**request(account, "events", "PutTargets", parameters))
-    return Created(name, {"Arn": arn})
+        answer = events.put_targets(**request(account, "events", "PutTargets", parameters))
+        if failed := answer.get("FailedEntries"):
+            raise ValueError(failed[0]["ErrorMessage"])
 
 
 def _delete_rule(account: Account, name: str, properties: Properties) -> None:
@@ -121,10 +227,15 @@ def _create_group(account: Account, name: str, properties: Properties) -> Create
     )
 
 
-def _tag_group(account: Account, name: str, properties: Properties) -> None:
+def _tag_group(account: Account, name: str, properties: Properties, former: Properties) -> None:
     client = account.client("scheduler")
     arn = client.get_schedule_group(Name=name)["Arn"]
-    client.tag_resource(ResourceArn=arn, Tags=properties.get("Tags", []))
+    retag(
+        properties,
+        former,
+        lambda tags: client.tag_resource(ResourceArn=arn, Tags=tags),
+        lambda keys: client.untag_resource(ResourceArn=arn, TagKeys=keys),
+    )
 
 
 def _schedule(account: Account, operation: str, properties: Properties) -> dict[str, Any]:
@@ -137,7 +248,10 @@ def _create_schedule(account: Account, name: str, properties: Properties) -> Cre
     return Created(name, {"Arn": arn})
 
 
-def _update_schedule(account: Account, name: str, properties: Properties) -> None:
+def _update_schedule(
+    account: Account, name: str, properties: Properties, former: Properties
+) -> None:
+    refuse_changes(properties, former, "GroupName")
     parameters = _schedule(account, "UpdateSchedule", {**properties, "Name": name})
     account.client("scheduler").update_schedule(**parameters)
 
@@ -148,21 +262,39 @@ def _delete_schedule(account: Account, name: str, properties: Properties) -> Non
 
 
 RESOURCE_TYPES = {
+    "AWS::SQS::Queue": ResourceType(
+        _create_queue,
+        lambda account, url, _: delete_if_there(
+            lambda: account.client("sqs").delete_queue(QueueUrl=url)
+        ),
+        _update_queue,
+        name_property="QueueName",
+        attributes=frozenset({"Arn", "QueueName", "QueueUrl"}),
+        replaced_by=frozenset({"QueueName", "FifoQueue"}),
+    ),
     "AWS::SQS::QueuePolicy": ResourceType(
-        _queue_policy,
+        lambda account, name, _: Created(name, {"Id": name}),
         lambda account, _, properties: delete_if_there(
             lambda: _put_queue_policy(account, "", properties)
         ),
+        configure=_configure_queue_policy,
+        attributes=frozenset({"Id"}),
     ),
     "AWS::SNS::Topic": ResourceType(
         _create_topic,
         lambda account, arn, _: account.client("sns").delete_topic(TopicArn=arn),
         _update_topic,
+        _configure_topic,
         name_property="TopicName",
         attributes=frozenset({"TopicName", "TopicArn"}),
         replaced_by=frozenset({"TopicName", "FifoTopic"}),
     ),
-    "AWS::SNS::TopicPolicy": ResourceType(_topic_policy, attributes=frozenset({"Id"})),
+    "AWS::SNS::TopicPolicy": ResourceType(
+        lambda account, name, _: Created(name, {"Id": name}),
+        _reset_topic_policy,
+        configure=_configure_topic_policy,
+        attributes=frozenset({"Id"}),
+    ),
     "AWS::SNS::Subscription": ResourceType(
         _subscribe,
         lambda account, arn, _: delete_if_there(
@@ -173,8 +305,10 @@ RESOURCE_TYPES = {
         replaced_by=frozenset({"TopicArn", "Protocol", "Endpoint"}),
     ),
     "AWS::Events::Rule": ResourceType(
-        _put_rule,
+        _create_rule,
         _delete_rule,
+        _update_rule,
+        _put_targets,
         name_property="Name",
         attributes=frozenset({"Arn"}),
         replaced_by=frozenset({"Name", "EventBusName"}),
@@ -195,6 +329,6 @@ RESOURCE_TYPES = {
         _update_schedule,
         name_property="Name",
         attributes=frozenset({"Arn"}),
-        replaced_by=frozenset({"Name", "GroupName"}),
+        replaced_by=frozenset({"Name"}),
     ),
 }

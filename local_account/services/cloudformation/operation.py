@@ -1,4 +1,4 @@
-"""CloudFormation: alarms, dashboards, budgets, functions' settings, models and state machines."""
+"""CloudFormation: alarms, dashboards, budgets, chat channels and model package groups."""
 
 from local_account.service import Account
 from local_account.services.cloudformation.resource_type import (
@@ -7,21 +7,33 @@ from local_account.services.cloudformation.resource_type import (
     ResourceType,
     delete_if_there,
     request,
+    retag,
     text,
 )
 
 
 def _put_alarm(account: Account, name: str, properties: Properties) -> Created:
-    parameters = request(account, "cloudwatch", "PutMetricAlarm", {**properties, "AlarmName": name})
+    parameters = request(account, "cloudwatch", "PutMetricAlarm", properties)
     account.client("cloudwatch").put_metric_alarm(**parameters)
     return Created(name, {"Arn": account.arn("cloudwatch", f"alarm:{name}")})
 
 
-def _put_dashboard(account: Account, name: str, properties: Properties) -> Created:
+def _update_alarm(account: Account, name: str, properties: Properties, former: Properties) -> None:
+    cloudwatch, arn = account.client("cloudwatch"), account.arn("cloudwatch", f"alarm:{name}")
+    given = {key: value for key, value in properties.items() if key != "Tags"}
+    cloudwatch.put_metric_alarm(**request(account, "cloudwatch", "PutMetricAlarm", given))
+    retag(
+        properties,
+        former,
+        lambda tags: cloudwatch.tag_resource(ResourceARN=arn, Tags=tags),
+        lambda keys: cloudwatch.untag_resource(ResourceARN=arn, TagKeys=keys),
+    )
+
+
+def _put_dashboard(account: Account, name: str, properties: Properties, former: Properties) -> None:
     account.client("cloudwatch").put_dashboard(
         DashboardName=name, DashboardBody=text(properties["DashboardBody"])
     )
-    return Created(name)
 
 
 def _create_budget(account: Account, name: str, properties: Properties) -> Created:
@@ -41,25 +53,9 @@ def _delete_budget(account: Account, name: str, _: Properties) -> None:
     )
 
 
-def _update_budget(account: Account, name: str, properties: Properties) -> None:
+def _update_budget(account: Account, name: str, properties: Properties, former: Properties) -> None:
     _delete_budget(account, name, properties)
     _create_budget(account, name, properties)
-
-
-def _put_event_invoke_config(account: Account, name: str, properties: Properties) -> Created:
-    function = properties["FunctionName"]
-    _delete_event_invoke_config(account, name, properties)  # moto would keep the first one
-    parameters = request(account, "lambda", "PutFunctionEventInvokeConfig", properties)
-    account.client("lambda").put_function_event_invoke_config(**parameters)
-    return Created(f"{function}|{properties['Qualifier']}")
-
-
-def _delete_event_invoke_config(account: Account, name: str, properties: Properties) -> None:
-    delete_if_there(
-        lambda: account.client("lambda").delete_function_event_invoke_config(
-            FunctionName=properties["FunctionName"], Qualifier=properties["Qualifier"]
-        )
-    )
 
 
 def _create_group(account: Account, name: str, properties: Properties) -> Created:
@@ -75,9 +71,14 @@ def _create_group(account: Account, name: str, properties: Properties) -> Create
     return Created(arn, {"ModelPackageGroupArn": arn})
 
 
-def _tag_group(account: Account, arn: str, properties: Properties) -> None:
-    if tags := properties.get("Tags"):
-        account.client("sagemaker").add_tags(ResourceArn=arn, Tags=tags)
+def _tag_group(account: Account, arn: str, properties: Properties, former: Properties) -> None:
+    sagemaker = account.client("sagemaker")
+    retag(
+        properties,
+        former,
+        lambda tags: sagemaker.add_tags(ResourceArn=arn, Tags=tags),
+        lambda keys: sagemaker.delete_tags(ResourceArn=arn, TagKeys=keys),
+    )
 
 
 def _accept_channel(account: Account, name: str, properties: Properties) -> Created:
@@ -87,42 +88,34 @@ def _accept_channel(account: Account, name: str, properties: Properties) -> Crea
     return Created(arn, {"Arn": arn})
 
 
-def state_machine_definition(account: Account, properties: Properties) -> str:
-    """Return the ASL of a state machine resource, wherever the template keeps it."""
-    if location := properties.get("DefinitionS3Location"):
-        answer = account.client("s3").get_object(Bucket=location["Bucket"], Key=location["Key"])
-        definition = answer["Body"].read().decode()
-    else:
-        definition = text(properties.get("Definition") or properties["DefinitionString"])
-    for name, value in properties.get("DefinitionSubstitutions", {}).items():
-        definition = definition.replace(f"${{{name}}}", str(value))
-    return str(definition)
-
-
 RESOURCE_TYPES = {
     "AWS::CloudWatch::Alarm": ResourceType(
         _put_alarm,
         lambda account, name, _: account.client("cloudwatch").delete_alarms(AlarmNames=[name]),
+        _update_alarm,
         name_property="AlarmName",
         attributes=frozenset({"Arn"}),
         replaced_by=frozenset({"AlarmName"}),
     ),
     "AWS::CloudWatch::Dashboard": ResourceType(
-        _put_dashboard,
+        lambda account, name, _: Created(name),
         lambda account, name, _: delete_if_there(
             lambda: account.client("cloudwatch").delete_dashboards(DashboardNames=[name])
         ),
+        configure=_put_dashboard,
         name_property="DashboardName",
         replaced_by=frozenset({"DashboardName"}),
     ),
-    "AWS::Budgets::Budget": ResourceType(_create_budget, _delete_budget, _update_budget),
-    "AWS::Chatbot::SlackChannelConfiguration": ResourceType(
-        _accept_channel, attributes=frozenset({"Arn"})
+    "AWS::Budgets::Budget": ResourceType(
+        _create_budget,
+        _delete_budget,
+        _update_budget,
+        replaced_by=frozenset({"Budget.BudgetName", "NotificationsWithSubscribers"}),
     ),
-    "AWS::Lambda::EventInvokeConfig": ResourceType(
-        _put_event_invoke_config,
-        _delete_event_invoke_config,
-        replaced_by=frozenset({"FunctionName", "Qualifier"}),
+    "AWS::Chatbot::SlackChannelConfiguration": ResourceType(
+        _accept_channel,
+        attributes=frozenset({"Arn"}),
+        replaced_by=frozenset({"ConfigurationName", "SlackWorkspaceId"}),
     ),
     "AWS::SageMaker::ModelPackageGroup": ResourceType(
         _create_group,

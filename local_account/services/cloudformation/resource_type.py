@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from local_account.service import Account
 
 Properties = dict[str, Any]
+Update = Callable[[Account, str, Properties, Properties], object]
 
 _GONE = (
     *("NotFound", "ResourceNotFound", "ResourceNotFoundException", "NotFoundException"),
@@ -38,22 +39,36 @@ class ResourceType:
         Called with the account, the physical id and the properties. What is gone
         already counts as deleted.
     update
-        Called like `delete`, to change a resource in place. Without it, `create` is
-        called again with the same name, so it must be repeatable.
+        Called like `delete` and with the former properties, to change what `create` sets.
+    configure
+        Called after `create` (the former properties are none then) and after `update`, to
+        set the rest; what the former properties have and the new ones lack gets its default.
     name_property
         The property that holds the resource's name, if it has one.
     attributes
         The names that `Fn::GetAtt` can ask for.
     replaced_by
-        The properties whose change makes CloudFormation replace the resource.
+        The properties (nested ones with dots) whose change makes CloudFormation replace
+        the resource.
     """
 
     create: Callable[[Account, str, Properties], Created]
     delete: Callable[[Account, str, Properties], object] = lambda account, physical_id, props: None
-    update: Callable[[Account, str, Properties], object] | None = None
+    update: Update | None = None
+    configure: Update | None = None
     name_property: str = ""
     attributes: frozenset[str] = frozenset()
     replaced_by: frozenset[str] = frozenset()
+
+    def replaces(self, before: Properties, after: Properties) -> bool:
+        """Tell whether a change of properties makes CloudFormation replace the resource."""
+        return any(_at(path, before) != _at(path, after) for path in self.replaced_by)
+
+
+def _at(path: str, properties: Any) -> Any:
+    for name in path.split("."):
+        properties = properties.get(name) if isinstance(properties, dict) else None
+    return properties
 
 
 def delete_if_there(delete: Callable[[], object]) -> None:
@@ -78,6 +93,40 @@ def text(value: Any) -> str:
 def tags_of(properties: Properties) -> dict[str, str]:
     """Return the tags of a resource by key."""
     return {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+
+
+def retag(
+    properties: Properties,
+    former: Properties,
+    tag: Callable[[list[dict[str, str]]], object],
+    untag: Callable[[list[str]], object],
+) -> None:
+    """Make the tags of a resource those of its properties: call `tag`, and `untag` for the rest."""
+    wanted, had = tags_of(properties), tags_of(former)
+    if gone := sorted(had.keys() - wanted.keys()):
+        untag(gone)
+    if new := [{"Key": key, "Value": value} for key, value in wanted.items()]:
+        tag(new)
+
+
+def lower_names(value: Any) -> Any:
+    """Write the names of properties as APIs do that begin them in lower case."""
+    if isinstance(value, dict):
+        return {name[0].lower() + name[1:]: lower_names(member) for name, member in value.items()}
+    return [lower_names(member) for member in value] if isinstance(value, list) else value
+
+
+def refuse_changes(properties: Properties, former: Properties, *names: str) -> None:
+    """Refuse to change properties that are set once.
+
+    Raises
+    ------
+    ValueError
+        If one of them differs.
+    """
+    for name in names:
+        if properties.get(name) != former.get(name):
+            raise ValueError(f"The property {name} cannot be changed once the resource is there.")
 
 
 def request(

@@ -1,4 +1,4 @@
-"""CloudFormation: what S3, DynamoDB, KMS, ECR and CloudWatch Logs keep."""
+"""CloudFormation: keys, tables, log groups and parameters."""
 
 from local_account.service import Account
 from local_account.services.cloudformation.resource_type import (
@@ -6,38 +6,13 @@ from local_account.services.cloudformation.resource_type import (
     Properties,
     ResourceType,
     delete_if_there,
+    refuse_changes,
     request,
+    retag,
     tags_of,
     text,
     truth,
 )
-
-
-def _bucket_policy(account: Account, name: str, properties: Properties) -> Created:
-    bucket = properties["Bucket"]
-    account.client("s3").put_bucket_policy(Bucket=bucket, Policy=text(properties["PolicyDocument"]))
-    return Created(bucket)
-
-
-def complete_bucket(account: Account, name: str, properties: Properties) -> None:
-    """Apply the bucket properties that moto's resource drops."""
-    s3 = account.client("s3")
-    s3.delete_bucket_tagging(Bucket=name)
-    if tags := properties["TagSet"]:
-        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tags})
-    if versioning := properties.get("VersioningConfiguration"):
-        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=versioning)
-    if block := properties.get("PublicAccessBlockConfiguration"):
-        s3.put_public_access_block(
-            Bucket=name,
-            PublicAccessBlockConfiguration={key: truth(value) for key, value in block.items()},
-        )
-    notifications = properties.get("NotificationConfiguration", {})
-    if truth(notifications.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled")):
-        s3.put_bucket_notification_configuration(
-            Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
-        )
-
 
 _SEPARATE = ("PointInTimeRecoverySpecification", "TimeToLiveSpecification")
 
@@ -54,13 +29,16 @@ def _create_table(account: Account, name: str, properties: Properties) -> Create
     dynamodb = account.client("dynamodb")
     created = dynamodb.create_table(**_table_request(account, "CreateTable", properties))
     table = created["TableDescription"]
-    _complete_table(account, name, properties)
     return Created(name, {"Arn": table["TableArn"], "StreamArn": table.get("LatestStreamArn", "")})
 
 
-def _complete_table(account: Account, name: str, properties: Properties) -> None:
+def _configure_table(
+    account: Account, name: str, properties: Properties, former: Properties
+) -> None:
     dynamodb = account.client("dynamodb")
-    if recovery := properties.get("PointInTimeRecoverySpecification"):
+    off = {"PointInTimeRecoveryEnabled": False}
+    recovery = properties.get("PointInTimeRecoverySpecification", off)
+    if recovery != former.get("PointInTimeRecoverySpecification", off):
         parameters = {"TableName": name, "PointInTimeRecoverySpecification": recovery}
         dynamodb.update_continuous_backups(
             **request(account, "dynamodb", "UpdateContinuousBackups", parameters)
@@ -76,44 +54,92 @@ def _complete_table(account: Account, name: str, properties: Properties) -> None
         )
 
 
-def _update_table(account: Account, name: str, properties: Properties) -> None:
+_CHANGEABLE: Properties = {
+    "BillingMode": "PROVISIONED",
+    "DeletionProtectionEnabled": False,
+    "SSESpecification": {"SSEEnabled": False},
+}
+
+
+def _update_table(account: Account, name: str, properties: Properties, former: Properties) -> None:
     dynamodb = account.client("dynamodb")
-    changeable = ("BillingMode", "SSESpecification", "DeletionProtectionEnabled")
-    changed = {key: properties[key] for key in changeable if key in properties}
+    fixed = set(properties) | set(former)
+    fixed -= {*_CHANGEABLE, *_SEPARATE, "Tags", "TableName", "KeySchema", "AttributeDefinitions"}
+    refuse_changes(properties, former, *sorted(fixed))
+    changed = {
+        key: properties.get(key, default)
+        for key, default in _CHANGEABLE.items()
+        if properties.get(key) != former.get(key)
+    }
     if changed:
         changed["TableName"] = name
         dynamodb.update_table(**_table_request(account, "UpdateTable", changed))
-    _complete_table(account, name, properties)
     arn = dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
-    tags = tags_of(properties)
-    had = {tag["Key"] for tag in dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"]}
-    if gone := sorted(had - set(tags)):
-        dynamodb.untag_resource(ResourceArn=arn, TagKeys=gone)
-    if tags:
-        dynamodb.tag_resource(ResourceArn=arn, Tags=properties["Tags"])
+    retag(
+        properties,
+        former,
+        lambda tags: dynamodb.tag_resource(ResourceArn=arn, Tags=tags),
+        lambda keys: dynamodb.untag_resource(ResourceArn=arn, TagKeys=keys),
+    )
 
 
-_KEY_APART = ("KeyPolicy", "EnableKeyRotation", "PendingWindowInDays", "RotationPeriodInDays")
+_KEY_APART = (
+    *("EnableKeyRotation", "Enabled", "PendingWindowInDays", "RotationPeriodInDays"),
+    *("KeyPolicy", "Tags"),
+)
 
 
 def _create_key(account: Account, name: str, properties: Properties) -> Created:
-    tags = [{"TagKey": key, "TagValue": value} for key, value in tags_of(properties).items()]
-    parameters = request(account, "kms", "CreateKey", properties, without=(*_KEY_APART, "Tags"))
-    key = account.client("kms").create_key(**parameters, Tags=tags)["KeyMetadata"]
-    _update_key(account, key["KeyId"], properties)
+    parameters = request(account, "kms", "CreateKey", properties, without=_KEY_APART)
+    key = account.client("kms").create_key(**parameters)["KeyMetadata"]
     return Created(key["KeyId"], {"Arn": key["Arn"], "KeyId": key["KeyId"]})
 
 
-def _update_key(account: Account, key_id: str, properties: Properties) -> None:
+def _update_key(account: Account, key_id: str, properties: Properties, former: Properties) -> None:
+    refuse_changes(properties, former, "KeySpec", "KeyUsage", "MultiRegion", "Origin")
+    account.client("kms").update_key_description(
+        KeyId=key_id, Description=properties.get("Description", "")
+    )
+
+
+def _configure_key(
+    account: Account, key_id: str, properties: Properties, former: Properties
+) -> None:
     kms = account.client("kms")
-    if policy := properties.get("KeyPolicy"):
-        kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=text(policy))
+    policy = properties.get("KeyPolicy") or _own_key_policy(account)
+    kms.put_key_policy(KeyId=key_id, PolicyName="default", Policy=text(policy))
     if truth(properties.get("EnableKeyRotation")):
-        kms.enable_key_rotation(KeyId=key_id)
-    kms.update_key_description(KeyId=key_id, Description=properties.get("Description", ""))
-    tags = [{"TagKey": key, "TagValue": value} for key, value in tags_of(properties).items()]
-    if tags:
-        kms.tag_resource(KeyId=key_id, Tags=tags)
+        days = properties.get("RotationPeriodInDays")
+        period = {"RotationPeriodInDays": int(days)} if days else {}
+        kms.enable_key_rotation(KeyId=key_id, **period)
+    elif former:
+        kms.disable_key_rotation(KeyId=key_id)
+    if not truth(properties.get("Enabled", True)):
+        kms.disable_key(KeyId=key_id)
+    elif not truth(former.get("Enabled", True)):
+        kms.enable_key(KeyId=key_id)
+    retag(
+        properties,
+        former,
+        lambda tags: kms.tag_resource(KeyId=key_id, Tags=_key_tags(tags)),
+        lambda keys: kms.untag_resource(KeyId=key_id, TagKeys=keys),
+    )
+
+
+def _key_tags(tags: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in tags]
+
+
+def _own_key_policy(account: Account) -> Properties:
+    """Return the policy of a key that is created without one."""
+    statement = {
+        "Sid": "Enable IAM User Permissions",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{account.account_id}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    return {"Version": "2012-10-17", "Id": "key-default-1", "Statement": [statement]}
 
 
 def _delete_key(account: Account, key_id: str, properties: Properties) -> None:
@@ -122,31 +148,77 @@ def _delete_key(account: Account, key_id: str, properties: Properties) -> None:
     )
 
 
-def update_log_group(account: Account, name: str, properties: Properties) -> None:
-    """Update a log group in place: moto would lose it."""
+def _create_alias(account: Account, name: str, properties: Properties) -> Created:
+    account.client("kms").create_alias(**request(account, "kms", "CreateAlias", properties))
+    return Created(name)
+
+
+def _create_log_group(account: Account, name: str, properties: Properties) -> Created:
+    key = {"kmsKeyId": properties["KmsKeyId"]} if "KmsKeyId" in properties else {}
+    account.client("logs").create_log_group(logGroupName=name, **key)
+    return Created(name, {"Arn": account.arn("logs", f"log-group:{name}:*")})
+
+
+def _configure_log_group(
+    account: Account, name: str, properties: Properties, former: Properties
+) -> None:
+    logs, arn = account.client("logs"), account.arn("logs", f"log-group:{name}")
     if days := properties.get("RetentionInDays"):
-        account.client("logs").put_retention_policy(logGroupName=name, retentionInDays=int(days))
+        logs.put_retention_policy(logGroupName=name, retentionInDays=int(days))
+    elif former.get("RetentionInDays"):
+        logs.delete_retention_policy(logGroupName=name)
+    retag(
+        properties,
+        former,
+        lambda tags: logs.tag_resource(resourceArn=arn, tags=tags_of({"Tags": tags})),
+        lambda keys: logs.untag_resource(resourceArn=arn, tagKeys=keys),
+    )
 
 
-def empty_repository(account: Account, name: str, properties: Properties) -> None:
-    """Delete the images of a repository that may be deleted with them."""
-    ecr = account.client("ecr")
-    if truth(properties.get("EmptyOnDelete")):
-        images = ecr.list_images(repositoryName=name)["imageIds"]
-        if images:
-            ecr.batch_delete_image(repositoryName=name, imageIds=images)
+def _update_log_group(
+    account: Account, name: str, properties: Properties, former: Properties
+) -> None:
+    refuse_changes(properties, former, "KmsKeyId", "LogGroupClass")
+
+
+def _create_parameter(account: Account, name: str, properties: Properties) -> Created:
+    return _put_parameter(account, name, properties, overwrite=False)
+
+
+def _put_parameter(
+    account: Account, name: str, properties: Properties, *, overwrite: bool
+) -> Created:
+    given = {**properties, "Overwrite": overwrite}
+    parameters = request(account, "ssm", "PutParameter", given, without=("Tags",))
+    account.client("ssm").put_parameter(**parameters)
+    return Created(name, {"Type": properties["Type"], "Value": properties["Value"]})
+
+
+def _tag_parameter(account: Account, name: str, properties: Properties, former: Properties) -> None:
+    ssm, resource = account.client("ssm"), {"ResourceType": "Parameter", "ResourceId": name}
+    wanted, had = properties.get("Tags", {}), former.get("Tags", {})
+    if gone := sorted(had.keys() - wanted.keys()):
+        ssm.remove_tags_from_resource(**resource, TagKeys=gone)
+    if tags := [{"Key": key, "Value": value} for key, value in wanted.items()]:
+        ssm.add_tags_to_resource(**resource, Tags=tags)
 
 
 RESOURCE_TYPES = {
     "AWS::KMS::Key": ResourceType(
-        _create_key, _delete_key, _update_key, attributes=frozenset({"Arn", "KeyId"})
+        _create_key,
+        _delete_key,
+        _update_key,
+        _configure_key,
+        attributes=frozenset({"Arn", "KeyId"}),
     ),
-    "AWS::S3::BucketPolicy": ResourceType(
-        _bucket_policy,
-        lambda account, bucket, _: delete_if_there(
-            lambda: account.client("s3").delete_bucket_policy(Bucket=bucket)
+    "AWS::KMS::Alias": ResourceType(
+        _create_alias,
+        lambda account, name, _: delete_if_there(
+            lambda: account.client("kms").delete_alias(AliasName=name)
         ),
-        replaced_by=frozenset({"Bucket"}),
+        lambda account, name, properties, _: account.client("kms").update_alias(**properties),
+        name_property="AliasName",
+        replaced_by=frozenset({"AliasName"}),
     ),
     "AWS::DynamoDB::Table": ResourceType(
         _create_table,
@@ -154,8 +226,33 @@ RESOURCE_TYPES = {
             lambda: account.client("dynamodb").delete_table(TableName=name)
         ),
         _update_table,
+        _configure_table,
         name_property="TableName",
         attributes=frozenset({"Arn", "StreamArn"}),
-        replaced_by=frozenset({"TableName", "KeySchema", "LocalSecondaryIndexes"}),
+        replaced_by=frozenset({"TableName", "KeySchema"}),
+    ),
+    "AWS::Logs::LogGroup": ResourceType(
+        _create_log_group,
+        lambda account, name, _: delete_if_there(
+            lambda: account.client("logs").delete_log_group(logGroupName=name)
+        ),
+        _update_log_group,
+        _configure_log_group,
+        name_property="LogGroupName",
+        attributes=frozenset({"Arn"}),
+        replaced_by=frozenset({"LogGroupName"}),
+    ),
+    "AWS::SSM::Parameter": ResourceType(
+        _create_parameter,
+        lambda account, name, _: delete_if_there(
+            lambda: account.client("ssm").delete_parameter(Name=name)
+        ),
+        lambda account, name, properties, _: _put_parameter(
+            account, name, properties, overwrite=True
+        ),
+        _tag_parameter,
+        name_property="Name",
+        attributes=frozenset({"Type", "Value"}),
+        replaced_by=frozenset({"Name"}),
     ),
 }

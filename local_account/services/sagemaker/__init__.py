@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from botocore import xform_name
 
-from local_account.sandbox import Isolation
+from local_account.contained import Isolation
 from local_account.service import Account, JsonService, Operation
 from local_account.services.sagemaker import runtime
 from local_account.services.sagemaker.endpoints import Endpoints

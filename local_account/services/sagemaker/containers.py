@@ -3,11 +3,11 @@
 import contextlib
 import time
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_account.images import Image
-from local_account.service import Account
 from local_account.services.sagemaker.plane import Record
 
 _BATCH_BYTES = 256 * 1024
@@ -28,8 +28,8 @@ class LogStream:
     A job never fails because its logs cannot be shipped.
     """
 
-    def __init__(self, account: Account, group: str, stream: str, path: Path) -> None:
-        self._client = account.client("logs")
+    def __init__(self, logs: Any, group: str, stream: str, path: Path) -> None:
+        self._client = logs
         self._target = {"logGroupName": group, "logStreamName": stream}
         self._path, self._shipped, self._created = path, 0, False
 
@@ -45,6 +45,11 @@ class LogStream:
                 if events:
                     self._client.put_log_events(**self._target, logEvents=events)
                 self._shipped += len(content)
+
+    def note(self, line: str) -> None:
+        """Add a line of the account's own, such as why the container was killed."""
+        with self._path.open("a") as log:
+            log.write(f"{line}\n")
 
     def _next(self, rest: bool) -> bytes:
         with self._path.open("rb") as log:

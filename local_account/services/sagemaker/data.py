@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from local_account.service import Account
-
 
 class DataError(Exception):
     """Data could not be moved; the message is what AWS puts into a FailureReason."""
@@ -31,8 +29,8 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def objects(account: Account, source: dict[str, Any], role_arn: str) -> list[Object]:
-    """Return the objects of an S3DataSource or S3Input.
+def objects(s3: Any, source: dict[str, Any], role_arn: str) -> list[Object]:
+    """Return the objects of an S3DataSource or S3Input; `s3` is the client of the role.
 
     Raises
     ------
@@ -42,15 +40,15 @@ def objects(account: Account, source: dict[str, Any], role_arn: str) -> list[Obj
     uri = source["S3Uri"]
     listing = _manifest if source["S3DataType"] == "ManifestFile" else _prefix
     try:
-        found = list(listing(account, uri))
+        found = list(listing(s3, uri))
     except ClientError as error:
-        raise DataError(_nothing(account, uri, role_arn, str(error))) from error
+        raise DataError(_nothing(s3, uri, role_arn, str(error))) from error
     if not found:
-        raise DataError(_nothing(account, uri, role_arn, "the list is empty"))
+        raise DataError(_nothing(s3, uri, role_arn, "the list is empty"))
     return found
 
 
-def download(account: Account, found: list[Object], folder: Path) -> None:
+def download(s3: Any, found: list[Object], folder: Path) -> None:
     """Download objects to their paths below a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for bucket, key, relative in found:
@@ -59,44 +57,65 @@ def download(account: Account, found: list[Object], folder: Path) -> None:
             raise DataError(f"Data download failed: the key {key} leads out of its folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            body = account.client("s3").get_object(Bucket=bucket, Key=key)["Body"]
+            body = s3.get_object(Bucket=bucket, Key=key)["Body"]
             with path.open("wb") as file:
                 shutil.copyfileobj(body, file)
         except ClientError as error:
             raise DataError(f"Data download failed:{error}") from error
 
 
-def upload_folder(account: Account, folder: Path, uri: str) -> None:
-    """Upload the files of a folder below a prefix; links are left out."""
+def produced(base: Path, path: Path) -> Path:
+    """Return a path where a container was to leave something.
+
+    Raises
+    ------
+    DataError
+        If a link in it leads elsewhere: the account sees files that the container did not.
+    """
+    if path.resolve() != base.resolve() / path.relative_to(base):
+        where = path.relative_to(base)
+        raise DataError(f"Artifact upload failed: /opt/ml/{where} is, or is below, a link")
+    return path
+
+
+def upload_folder(s3: Any, folder: Path, uri: str, key_id: str | None) -> None:
+    """Upload the files of a folder below a prefix, encrypted with a key; links are left out."""
     bucket, prefix = split_uri(uri)
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink():
             relative = path.relative_to(folder).as_posix()
-            _put(account, bucket, f"{prefix.rstrip('/')}/{relative}".lstrip("/"), path)
+            key = f"{prefix.rstrip('/')}/{relative}".lstrip("/")
+            _put(s3, Object(bucket, key, str(path)), key_id)
 
 
-def upload_archive(account: Account, folder: Path, uri: str) -> None:
-    """Upload a folder as a tar.gz archive with its content at the root."""
+def upload_archive(s3: Any, folder: Path, uri: str, key_id: str | None) -> None:
+    """Upload a folder as a tar.gz archive with its content at the root, encrypted with a key."""
     bucket, key = split_uri(uri)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         archive = Path(scratch) / "archive.tar.gz"
         with tarfile.open(archive, "w:gz") as tar:
             for path in sorted(folder.iterdir()):
-                tar.add(path, path.name)
-        _put(account, bucket, key, archive)
+                tar.add(path, path.name, filter=_regular)
+        _put(s3, Object(bucket, key, str(archive)), key_id)
 
 
-def _put(account: Account, bucket: str, key: str, path: Path) -> None:
+def _put(s3: Any, target: Object, key_id: str | None) -> None:
+    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
     try:
-        with path.open("rb") as body:
-            account.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+        with Path(target.path).open("rb") as body:
+            s3.put_object(Bucket=target.bucket, Key=target.key, Body=body, **encryption)
     except ClientError as error:
         raise DataError(f"Artifact upload failed:{error}") from error
 
 
-def _prefix(account: Account, uri: str) -> Iterator[Object]:
+def _regular(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Leave out what no reader of an artifact accepts: symbolic links, pipes, devices."""
+    return member if member.isfile() or member.isdir() or member.islnk() else None
+
+
+def _prefix(s3: Any, uri: str) -> Iterator[Object]:
     bucket, prefix = split_uri(uri)
-    pages = account.client("s3").get_paginator("list_objects_v2")
+    pages = s3.get_paginator("list_objects_v2")
     for page in pages.paginate(Bucket=bucket, Prefix=prefix):
         for found in page.get("Contents", []):
             key: str = found["Key"]
@@ -110,9 +129,9 @@ def _relative(key: str, prefix: str) -> str:
     return key[prefix.rfind("/") + 1 :]
 
 
-def _manifest(account: Account, uri: str) -> Iterator[Object]:
+def _manifest(s3: Any, uri: str) -> Iterator[Object]:
     bucket, key = split_uri(uri)
-    body = account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     try:
         head, *paths = json.loads(body)
         root: Any = head["prefix"]
@@ -123,11 +142,11 @@ def _manifest(account: Account, uri: str) -> Iterator[Object]:
         yield Object(bucket, key, path)
 
 
-def _nothing(account: Account, uri: str, role_arn: str, found: str) -> str:
-    bucket = split_uri(uri)[0]
+def _nothing(s3: Any, uri: str, role_arn: str, found: str) -> str:
+    bucket, region = split_uri(uri)[0], s3.meta.region_name
     return (
         f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that '
-        f"the bucket exists in the selected region ({account.region}), that objects exist under "
+        f"the bucket exists in the selected region ({region}), that objects exist under "
         f'that S3 prefix, and that the role "{role_arn}" has "s3:ListBucket" permissions on '
         f'bucket "{bucket}". Error message from S3: {found}'
     )

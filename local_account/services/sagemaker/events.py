@@ -13,8 +13,9 @@ _SPELLING = {
     "FullyReplicated": "FULLYREPLICATED",
     "ShardedByS3Key": "SHARDEDBYS3KEY",
     "EndOfJob": "END_OF_JOB",
-    "StartOfJob": "START_OF_JOB",
 }
+# defaults of a processing input, which its event does not tell
+_NOT_OF_INPUTS = ("S3CompressionType", "S3DownloadMode")
 # what Describe* has and the events do not
 _LEFT_OUT = {
     "EnableNetworkIsolation",
@@ -97,7 +98,8 @@ def _milliseconds(detail: Record) -> Record:
 
 def _respelled(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _respelled(member) for name, member in value.items()}
+        told = {name: each for name, each in value.items() if name not in _NOT_OF_INPUTS}
+        return {name: _respelled(member) for name, member in told.items()}
     if isinstance(value, list):
         return [_respelled(member) for member in value]
     return _SPELLING.get(value, value)

@@ -6,15 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from local_account.contained import Process
 from local_account.images import ImageError
-from local_account.sandbox import Command, Process
+from local_account.sandbox import Command
 from local_account.service import ServiceError
 from local_account.services.sagemaker import data
 from local_account.services.sagemaker.containers import LogStream, arguments
 from local_account.services.sagemaker.plane import Plane, Record, Table, invalid
+from local_account.services.sagemaker.roles import ExecutionRole
 
 INTERNAL_ERROR = "InternalServerError: We encountered an internal error. Please try again."
 _POLL_SECONDS = 0.5
+
+
+class LimitExceeded(Exception):
+    """A container was killed for what it used; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +97,18 @@ class Jobs:
         outcome = Outcome("Failed", INTERNAL_ERROR)
         try:
             outcome = self._carry_out(job)
-        except (ImageError, data.DataError) as error:
+        except (ImageError, data.DataError, LimitExceeded) as error:
             outcome = Outcome("Failed", f"ClientError: {error}")
+        except ServiceError as error:  # the role may not be taken any more, or use the key
+            outcome = Outcome("Failed", f"ClientError: {error.message}")
         finally:
             # whatever happens to this thread, the job does not stay in progress
             with self._plane.lock:
                 self._finish(job, outcome)
             self._changed(job)
+
+    def _role(self, job: Record) -> ExecutionRole:
+        return ExecutionRole(self._plane.account, job["RoleArn"], job[f"{self.prefix}Arn"])
 
     def _folder(self, job: Record) -> Path:
         name: str = job[f"{self.prefix}Name"]
@@ -115,13 +126,13 @@ class Jobs:
         isolated: bool,
     ) -> Ended:
         """Run the job's container to its end: its exit, a stop, or the maximum runtime."""
-        folder, name = self._folder(job), job[f"{self.prefix}Name"]
-        image = self._plane.images.pull(image_uri)
+        folder, name, role = self._folder(job), job[f"{self.prefix}Name"], self._role(job)
+        image = role.pull(self._plane.images, image_uri)
         command = Command(
             arguments=arguments(image, specification, default_arguments),
             environment={
                 **image.environment,
-                **self._plane.aws_environment(job["RoleArn"], isolated),
+                **role.environment(isolated),
                 f"{self.kind.upper()}_JOB_NAME": name,
                 f"{self.kind.upper()}_JOB_ARN": job[f"{self.prefix}Arn"],
                 **job.get("Environment", {}),
@@ -133,7 +144,7 @@ class Jobs:
             network=not isolated,
         )
         group, stream = f"/aws/sagemaker/{self.prefix}s", f"{name}/algo-1-{int(time.time())}"
-        logs = LogStream(self._plane.account, group, stream, command.log)
+        logs = LogStream(role.client("logs"), group, stream, command.log)
         return self._wait(job, self._plane.start_container(command), logs)
 
     def _wait(self, job: Record, process: Process, logs: LogStream) -> Ended:
@@ -148,6 +159,8 @@ class Jobs:
                 logs.ship(rest=True)
                 return Ended(0, "stop" if stopped else "timeout")
         logs.ship(rest=True)
+        if process.exceeded:
+            raise LimitExceeded(process.exceeded)
         return Ended(status, "exit")
 
     def _accepted(self, job: Record) -> None:
@@ -173,4 +186,5 @@ def first_text(path: Path, characters: int) -> str:
     """Return the start of a file that a container may have left, or nothing."""
     if path.is_symlink() or not path.is_file():
         return ""
-    return path.read_text(errors="replace")[:characters].strip()
+    with path.open(errors="replace") as file:
+        return file.read(characters).strip()

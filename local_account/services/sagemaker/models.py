@@ -3,9 +3,11 @@
 from botocore.exceptions import ClientError
 
 from local_account.images import ImageNotFound
+from local_account.service import ServiceError
 from local_account.services.sagemaker.data import split_uri
 from local_account.services.sagemaker.plane import Plane, Record, Table, invalid, refuse, refuse_if
 from local_account.services.sagemaker.registry import ModelPackages
+from local_account.services.sagemaker.roles import ExecutionRole
 
 
 class Models:
@@ -19,7 +21,10 @@ class Models:
     def create_model(self, params: Record) -> Record:
         """Create a model whose image and artifact exist."""
         refuse(params, "InferenceExecutionConfig")
-        self._check(self.container(params), params.get("ExecutionRoleArn", ""))
+        refuse_if("ExecutionRoleArn" not in params, "a model without ExecutionRoleArn")
+        arn = self._models.arn(params["ModelName"])
+        role = ExecutionRole(self._plane.account, params["ExecutionRoleArn"], arn)
+        self._check(self.container(params), role)
         return self._models.add(params["ModelName"], params, {})
 
     def describe_model(self, params: Record) -> Record:
@@ -75,7 +80,7 @@ class Models:
             container = {**self._packages.container(container["ModelPackageName"]), **container}
         return container
 
-    def _check(self, container: Record, role_arn: str) -> None:
+    def _check(self, container: Record, role: ExecutionRole) -> None:
         image, artifact = container.get("Image", ""), container.get("ModelDataUrl")
         try:
             self._plane.images.resolve(image)
@@ -84,10 +89,15 @@ class Models:
         try:
             if artifact:
                 bucket, key = split_uri(artifact)
-                self._plane.account.client("s3").head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            access = f"or the role {role_arn} has no access to it"
-            raise invalid(f"Could not find model data at {artifact}, {access}.") from error
+                role.client("s3").head_object(Bucket=bucket, Key=key)
+        except (ClientError, ServiceError) as error:
+            raise invalid(
+                f'Could not access model data at {artifact}. Please ensure that the role "'
+                f'{role.arn}" exists and that its trust relationship policy allows the action '
+                '"sts:AssumeRole" for the service principal "sagemaker.amazonaws.com". Also ensure '
+                'that the role has "s3:GetObject" permissions and that the object is located in '
+                f"{self._plane.account.region}."
+            ) from error
 
 
 def _table(plane: Plane, prefix: str, kind: str, noun: str) -> Table:

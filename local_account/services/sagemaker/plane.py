@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from local_account.contained import Isolation, Process
 from local_account.images import Images
-from local_account.sandbox import Command, Isolation, Process, Sandbox
+from local_account.sandbox import Command, Sandbox
 from local_account.service import Account, ServiceError
 
 Record = dict[str, Any]
@@ -71,19 +72,6 @@ class Plane:
             process = self.sandbox.start(command)
             self._processes = {p for p in self._processes if p.running} | {process}
             return process
-
-    def aws_environment(self, role_arn: str, isolated: bool) -> dict[str, str]:
-        """Return the credentials of a container's role: here, always the account's own."""
-        del role_arn
-        if isolated:
-            return {}
-        return {
-            "AWS_REGION": self.account.region,
-            "AWS_DEFAULT_REGION": self.account.region,
-            "AWS_ENDPOINT_URL": self.account.url,
-            "AWS_ACCESS_KEY_ID": self.account.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self.account.secret_access_key,
-        }
 
     def add_tags(self, arn: str, tags: Iterable[dict[str, str]]) -> None:
         """Add to the tags of a resource, or replace their values."""

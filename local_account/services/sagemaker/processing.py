@@ -8,6 +8,7 @@ from local_account.images import ImageNotFound
 from local_account.services.sagemaker import data, events
 from local_account.services.sagemaker.jobs import Ended, Jobs, Outcome
 from local_account.services.sagemaker.plane import Record, invalid, refuse, refuse_if
+from local_account.services.sagemaker.roles import ExecutionRole
 
 _ROOT = PurePosixPath("/opt/ml/processing")
 _INPUT_DEFAULTS = {
@@ -32,6 +33,7 @@ class ProcessingJobs(Jobs):
         for place in (*_inputs(params), *_outputs(params)):
             if ".." in place["LocalPath"] or _ROOT not in PurePosixPath(place["LocalPath"]).parents:
                 raise invalid(f"LocalPath {place['LocalPath']} must be under {_ROOT}/.")
+        ExecutionRole(self._plane.account, params["RoleArn"], self._jobs.arn(name)).check()
         members = {}
         if "ProcessingInputs" in params:
             members["ProcessingInputs"] = [
@@ -56,12 +58,14 @@ class ProcessingJobs(Jobs):
         self._stop(params["ProcessingJobName"])
 
     def _carry_out(self, job: Record) -> Outcome:
-        account, base = self._plane.account, self._folder(job) / "ml"
+        base, role = self._folder(job) / "ml", self._role(job)
+        role.encrypt_volume(job["ProcessingResources"]["ClusterConfig"].get("VolumeKmsKeyId"))
+        s3 = role.client("s3")
         for name in ("config", "processing", "output"):
             (base / name).mkdir(parents=True, exist_ok=True)
         for source in _inputs(job):
-            found = data.objects(account, source, job["RoleArn"])
-            data.download(account, found, _real(base, source))
+            found = data.objects(s3, source, job["RoleArn"])
+            data.download(s3, found, _real(base, source))
         for target in _outputs(job):
             _real(base, target).mkdir(parents=True, exist_ok=True)
         for name, content in _config_files(job).items():
@@ -74,10 +78,12 @@ class ProcessingJobs(Jobs):
         except ImageNotFound as error:
             missing = f"manifest for {specification['ImageUri']} not found: manifest unknown"
             raise data.DataError(f"API error (404): {missing}: {error}") from error
-        outcome = _outcome(ended, job, base / "output/message")
+        outcome = _outcome(ended, job, data.produced(base, base / "output") / "message")
         if outcome.status == "Completed":
+            key_id = job.get("ProcessingOutputConfig", {}).get("KmsKeyId")
             for target in _outputs(job):
-                data.upload_folder(account, _real(base, target), target["S3Uri"])
+                folder = data.produced(base, _real(base, target))
+                data.upload_folder(s3, folder, target["S3Uri"], key_id)
         return outcome
 
     def _finish(self, job: Record, outcome: Outcome) -> None:
@@ -139,7 +145,8 @@ def _config_files(job: Record) -> Record:
 def _outcome(ended: Ended, job: Record, message: Path) -> Outcome:
     if message.is_file() and not message.is_symlink():
         try:
-            job["ExitMessage"] = message.read_bytes()[:_MAX_MESSAGE_BYTES].decode().strip()
+            with message.open("rb") as file:
+                job["ExitMessage"] = file.read(_MAX_MESSAGE_BYTES).decode().strip()
         except UnicodeDecodeError:
             return Outcome("Failed", "ClientError: The exit message is not valid UTF-8")
     if ended.by != "exit":

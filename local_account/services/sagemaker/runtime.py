@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from local_account.service import Account, ServiceError
 from local_account.services.sagemaker.endpoints import Endpoints
+from local_account.services.sagemaker.serving import Variant
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
@@ -27,7 +28,7 @@ def invoke(
             raise ServiceError("ValidationError", message)
         target = given.get("x-amzn-sagemaker-target-variant")
         with endpoints.serving(name, target) as variant:
-            status, answered, content = _ask(variant.port, given, body)
+            status, answered, content = _ask(variant, given, body)
     except ServiceError as error:
         return _refusal(error.status, error.code, {"message": error.message})
     except TimeoutError:
@@ -42,9 +43,9 @@ def invoke(
 
 
 def _ask(
-    port: int, given: Mapping[str, str], body: bytes
+    variant: Variant, given: Mapping[str, str], body: bytes
 ) -> tuple[int, http.client.HTTPMessage, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)
+    connection = variant.connection(_TIMEOUT_SECONDS)
     try:
         headers = {key: given[key] for key in _FORWARDED if given.get(key)}
         connection.request("POST", "/invocations", body, headers)

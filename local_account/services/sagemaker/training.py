@@ -10,6 +10,7 @@ from local_account.images import ImageNotFound
 from local_account.services.sagemaker import data, events
 from local_account.services.sagemaker.jobs import Ended, Jobs, Outcome, first_text
 from local_account.services.sagemaker.plane import Record, invalid, refuse, refuse_if
+from local_account.services.sagemaker.roles import ExecutionRole
 
 _MESSAGES = {
     "Starting": "Preparing the instances for training",
@@ -38,7 +39,9 @@ class TrainingJobs(Jobs):
         self._refuse_duplicate(name)
         _check_spot(params)
         _check_metrics(params)
-        self._check_inputs(params)
+        role = ExecutionRole(self._plane.account, params["RoleArn"], self._jobs.arn(name))
+        role.check()
+        self._check_inputs(params, role)
         output = f"{params['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{name}/output"
         members = {
             "InputDataConfig": [_with_defaults(c) for c in params.get("InputDataConfig", [])],
@@ -76,19 +79,19 @@ class TrainingJobs(Jobs):
         """Ask a job to stop; it ends as Stopped after its artifacts are uploaded."""
         self._stop(params["TrainingJobName"])
 
-    def _check_inputs(self, params: Record) -> None:
+    def _check_inputs(self, params: Record, role: ExecutionRole) -> None:
         uri = params["AlgorithmSpecification"].get("TrainingImage", "")
         try:
             self._plane.images.resolve(uri)
             for channel in params.get("InputDataConfig", []):
-                self._objects(channel, params["RoleArn"])
+                self._objects(channel, role)
         except ImageNotFound as error:
             raise invalid(f"Cannot find the requested image: {uri}") from error
         except data.DataError as error:
             raise invalid(str(error)) from error
 
-    def _objects(self, channel: Record, role_arn: str) -> list[data.Object]:
-        return data.objects(self._plane.account, channel["DataSource"]["S3DataSource"], role_arn)
+    def _objects(self, channel: Record, role: ExecutionRole) -> list[data.Object]:
+        return data.objects(role.client("s3"), channel["DataSource"]["S3DataSource"], role.arn)
 
     def _accepted(self, job: Record) -> None:
         job["SecondaryStatusTransitions"] = []
@@ -99,14 +102,15 @@ class TrainingJobs(Jobs):
             self._enter(job, "Stopping")
 
     def _carry_out(self, job: Record) -> Outcome:
-        base = self._folder(job) / "ml"
+        base, role = self._folder(job) / "ml", self._role(job)
+        role.encrypt_volume(job["ResourceConfig"].get("VolumeKmsKeyId"))
         self._enter(job, "Downloading")
         job["TrainingStartTime"] = time.time()
         for name in _FOLDERS:
             (base / name).mkdir(parents=True, exist_ok=True)
         for channel in job["InputDataConfig"]:
             folder = base / "input/data" / channel["ChannelName"]
-            data.download(self._plane.account, self._objects(channel, job["RoleArn"]), folder)
+            data.download(role.client("s3"), self._objects(channel, role), folder)
         for name, content in _config_files(job).items():
             (base / "input/config" / f"{name}.json").write_text(json.dumps(content))
         if not self._asked_to_stop(job):
@@ -121,11 +125,12 @@ class TrainingJobs(Jobs):
         return _outcome(ended, base)
 
     def _upload(self, job: Record, base: Path) -> None:
-        uri = job["ModelArtifacts"]["S3ModelArtifacts"]
-        data.upload_archive(self._plane.account, base / "model", uri)
-        if any((base / "output/data").iterdir()):
+        uri, s3 = job["ModelArtifacts"]["S3ModelArtifacts"], self._role(job).client("s3")
+        key_id = job["OutputDataConfig"]["KmsKeyId"]
+        data.upload_archive(s3, data.produced(base, base / "model"), uri, key_id)
+        if any(data.produced(base, base / "output/data").iterdir()):
             output = uri.replace("/model.tar.gz", "/output.tar.gz")
-            data.upload_archive(self._plane.account, base / "output/data", output)
+            data.upload_archive(s3, base / "output/data", output, key_id)
 
     def _finish(self, job: Record, outcome: Outcome) -> None:
         end = time.time()
@@ -181,6 +186,8 @@ def _refuse_unmodelled(params: Record) -> None:
         refuse_if(used != "File", f"the input mode {used}")
     refuse_if(params["ResourceConfig"].get("InstanceCount", 1) > 1, "InstanceCount over 1")
     for channel in channels:
+        if channel["ChannelName"] in (".", ".."):  # it becomes a folder's name
+            raise invalid(f"Invalid ChannelName {channel['ChannelName']!r}.")
         refuse(channel, "DataSource.FileSystemDataSource", "DataSource.DatasetSource")
         refuse(channel, "ShuffleConfig")
 
@@ -233,7 +240,8 @@ def _outcome(ended: Ended, base: Path) -> Outcome:
         return Outcome("Stopped", timed_out=ended.by == "timeout")
     if ended.status == 0:
         return Outcome("Completed")
-    text = first_text(base / "output/failure", _MAX_REASON_CHARACTERS)
+    failure = data.produced(base, base / "output") / "failure"
+    text = first_text(failure, _MAX_REASON_CHARACTERS)
     return Outcome("Failed", f"AlgorithmError: {text}, exit code: {ended.status}")
 
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from prepare_run.gateway import RunGateway
-from prepare_run.models import Claim, PrepareRunRequest, PushedImage, VersionRecord
+from prepare_run.models import Claim, PrepareRunRequest, PushedImage
 from prepare_run.preparation import prepare_run, take_turn
 from shared.environment import PrepareRunEnvironment
 from shared.errors import DatasetInvalid, EventInvalid, RunKeyContended
 from shared.events import parse_request
+from shared.version_records import VersionRecord
 
 BUCKET = "acme-data"
 MANIFEST: dict[str, Any] = {

@@ -197,7 +197,7 @@ def test_a_version_that_its_lambda_registers_late_is_rejected(account: Account) 
     account.sagemaker.packages.clear()
     assert look().status == "Pending"
     account.sagemaker.add_package()
-    account.s3.put(f"runs/{KEY}/version.json", {"model_package_arn": PACKAGE})
+    account.s3.put(f"runs/{KEY}/version.json", {"model_package_arn": PACKAGE, "execution_arn": ARN})
     assert look(now=NOW + 100).status == "Completed"
     assert left(account).version == "Rejected"
     assert len(account.sns.published) == 1
@@ -207,7 +207,7 @@ def test_a_version_that_is_recorded_is_found_before_any_listing_shows_it(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aborted_while_registering(account)
-    account.s3.put(f"runs/{KEY}/version.json", {"model_package_arn": PACKAGE})
+    account.s3.put(f"runs/{KEY}/version.json", {"model_package_arn": PACKAGE, "execution_arn": ARN})
     monkeypatch.setattr(account.sagemaker, "_listed_packages", lambda **_: iter(()))
     assert look().status == "Completed"
     assert left(account).version == "Rejected"

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from local_account.sandbox import Command, Isolation, Sandbox
+from local_account.contained import Isolation
+from local_account.limits import MIB, Limits
+from local_account.sandbox import Command, Sandbox
 
 ROOT = Path(__file__).parents[3]
 SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
@@ -173,6 +175,115 @@ def test_without_network_there_is_only_a_loopback_of_its_own(
 ) -> None:
     script = "import socket; print([name for _, name in socket.if_nameindex()])"
     assert _run(only_bwrap, _command(tmp_path, script, network=False)) == (0, "['lo']\n")
+
+
+def test_only_its_own_folders_can_be_written(only_bwrap: Sandbox, tmp_path: Path) -> None:
+    script = """
+        import os
+        for folder in ("/", "/dev", "/run", "/opt", "/etc", "/proc/sys/kernel", "/usr/bin"):
+            try:
+                open(folder + "/hostname", "w")
+                print("wrote to", folder)
+            except OSError:
+                pass
+        for folder in ("/tmp", "/dev/shm", "/opt/ml"):
+            open(folder + "/file", "w").close()
+        print(open("/proc/self/status").read().partition("CapEff:")[2].split()[0])
+    """
+    status, log = _run(only_bwrap, _command(tmp_path, script))
+    assert (status, log) == (0, "0000000000000000\n")
+
+
+def test_whoever_leaves_the_group_and_the_session_ends_too(
+    only_bwrap: Sandbox, tmp_path: Path
+) -> None:
+    script = """
+        import ctypes, os, sys, time
+        os.setsid()
+        ctypes.CDLL(None).prctl(1, 0)  # no signal when the parent dies
+        if os.fork() == 0:
+            os.setsid()
+            os.execvp("sleep", ["sleep", "76543.5"])
+        print("ready", flush=True)
+        time.sleep(60)
+    """
+    mark = f"left-{time.time_ns()}"
+    command = _marked(_command(tmp_path, script), mark)
+    process = only_bwrap.start(command)
+    _until_logged(command, "ready")
+    process.kill()
+    _until_gone(mark)
+    _until_gone("76543.5")
+
+
+def test_the_account_connects_to_a_port_in_a_network_of_its_own(
+    only_bwrap: Sandbox, tmp_path: Path
+) -> None:
+    script = """
+        import socket
+        with socket.create_server(("0.0.0.0", 8080)) as server:
+            print("ready", flush=True)
+            for _ in range(2):
+                connection, _ = server.accept()
+                connection.sendall(connection.recv(9)[::-1])
+    """
+    command = replace(_command(tmp_path, script, network=False), port=8080)
+    process = only_bwrap.start(command)
+    _until_logged(command, "ready")
+    for text in (b"first", b"second"):
+        with process.connect(5) as connection:
+            connection.sendall(text)
+            assert connection.recv(9) == text[::-1]
+    assert process.wait(10) == 0
+    with pytest.raises(OSError):
+        process.connect(5)
+
+
+def test_a_port_where_nobody_listens(only_bwrap: Sandbox, tmp_path: Path) -> None:
+    command = replace(_command(tmp_path, SLEEP, network=False), port=8080)
+    process = only_bwrap.start(command)
+    _until_logged(command, "ready")
+    with pytest.raises(ConnectionRefusedError, match="nobody listens"):
+        process.connect(5)
+    process.kill()
+
+
+SMALL = Limits(memory_bytes=200 * MIB, processes=20, log_bytes=MIB, disk_bytes=8 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("script", "what"),
+    [
+        ("kept = [bytearray(b'x' * 2**20) for _ in range(400)]", "bytes of memory"),
+        ("import subprocess; [subprocess.Popen(['sleep', '60']) for _ in range(30)]", "processes"),
+        ("print('x' * 2**22)", "bytes of log"),
+        ("open('/tmp/large', 'wb').write(b'x' * 2**24)", "bytes of disk"),
+    ],
+)
+def test_a_container_over_a_limit_is_killed_and_says_why(
+    only_bwrap: Sandbox, tmp_path: Path, script: str, what: str
+) -> None:
+    del only_bwrap
+    script = f"{script}; import time; time.sleep(60)"
+    process = Sandbox("bwrap", SMALL).start(_command(tmp_path, script))
+    assert process.wait(30) is not None
+    assert f" {what}, at most " in process.exceeded
+
+
+def test_the_kernel_stops_a_file_that_grows_too_large(sandbox: Sandbox, tmp_path: Path) -> None:
+    script = """
+        import errno, resource
+        print(resource.getrlimit(resource.RLIMIT_CORE)[0])
+        try:
+            open("/opt/ml/large", "wb").write(b"x" * 2**22)
+        except OSError as error:
+            print(errno.errorcode[error.errno])
+    """
+    command = _command(tmp_path, script.replace("/opt/ml", str(tmp_path / "base")))
+    if sandbox.isolation == "bwrap":
+        command = _command(tmp_path, script)
+    limited = Sandbox(sandbox.isolation, Limits(file_bytes=MIB))
+    assert _run(limited, command) == (0, "0\nEFBIG\n")
 
 
 def _until_logged(command: Command, text: str) -> None:

@@ -1,5 +1,6 @@
 """What a deployment changes is known from the templates; nothing is asked where nothing differs."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -7,7 +8,12 @@ from typing import Any, cast
 import pytest
 
 from mlops.cdk import Cdk
-from mlops.changes import changed_parts, definition_changes, definition_lines, unsettled_parts
+from mlops.changes import (
+    changed_parts,
+    created_resources,
+    definition_changes,
+    unsettled_parts,
+)
 from mlops.project import Project
 from mlops.target import Deployment, Target
 
@@ -80,22 +86,51 @@ def test_a_stack_whose_deployment_failed_is_a_change_although_its_template_is_eq
     assert unsettled_parts(deployment) == dict.fromkeys(parts, status)
 
 
-def test_references_are_shown_by_their_names() -> None:
-    text = "\n".join(definition_lines(_training(60)))
-    for words in ("arn:${AWS::Partition}:states", "${PrepareRunLambda.Arn}", "${storage:Bucket}"):
-        assert words in text
+def _lines(cdk: Cdk) -> list[str]:
+    return definition_changes(_deployment(DEPLOYED), cdk)
 
 
 def test_a_changed_state_machine_is_shown_line_by_line() -> None:
-    lines = definition_changes(_deployment(DEPLOYED), _cdk(61))
+    lines = _lines(_cdk(61))
     assert [line.split() for line in lines if line.startswith("-  ")] == [
         ["-", '"TimeoutSeconds":', "60"]
     ]
     assert any(line.endswith('"TimeoutSeconds": 61') for line in lines)
 
 
-def test_a_stack_without_a_template_yet_has_no_definition() -> None:
-    assert definition_lines({}) == []
+def _changed(old: str, new: str) -> Cdk:
+    template = json.loads(json.dumps(_training(60)).replace(old, new))
+    templates = {"example-dev-storage": STORAGE, "example-dev-training": template}
+    return cast("Cdk", SimpleNamespace(template=templates.__getitem__))
+
+
+def test_only_the_states_that_change_are_shown_with_names_for_references() -> None:
+    lines = _lines(_changed("Bucket", "Folder"))
+    assert lines[:2] == ["--- state A as it is deployed", "+++ state A as it will be"]
+    text = "\n".join(lines)
+    for words in ("arn:${AWS::Partition}:states", "${PrepareRunLambda.Arn}", "${storage:Bucket}"):
+        assert words in text
+    assert text.count("--- ") == 1
+
+
+def test_a_state_that_is_added_is_shown_whole() -> None:
+    lines = _lines(_changed('\\"States\\":{', '\\"States\\":{\\"B\\":{\\"Type\\":\\"Succeed\\"},'))
+    assert lines == [
+        "--- state B as it is deployed",
+        "+++ state B as it will be",
+        "@@ -0,0 +1,3 @@",
+        "+{",
+        '+  "Type": "Succeed"',
+        "+}",
+    ]
+
+
+def test_a_first_deployment_is_a_short_list_of_what_is_created() -> None:
+    assert created_resources(_deployment({}), _cdk(60)) == {
+        "example-dev-storage": {"AWS::S3::Bucket": 1},
+        "example-dev-training": {"AWS::StepFunctions::StateMachine": 1},
+    }
+    assert created_resources(_deployment(DEPLOYED), _cdk(60)) == {}
 
 
 def test_a_first_deployment_has_nothing_to_compare_with() -> None:

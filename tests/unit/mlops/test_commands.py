@@ -60,7 +60,11 @@ def test_an_empty_list_says_what_to_do(cli: CliRunner, monkeypatch: pytest.Monke
 def test_a_stack_that_failed_is_deployed_again_after_a_question(
     cli: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cdk = SimpleNamespace(show=lambda command: None, diff=list, template=lambda stack: {})
+    cdk = SimpleNamespace(
+        show=lambda command, longest_line: None,
+        diff=lambda *stacks: list(stacks),
+        template=lambda stack: {"Resources": {}},
+    )
     target = SimpleNamespace(
         stack_status=lambda stack: "ROLLBACK_COMPLETE",
         stack_outputs=lambda stack: {},

@@ -1,13 +1,16 @@
 """Programs that a command starts end with it, and their failures are told in one line."""
 
 import os
+import signal
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from mlops.cdk import Cdk
 from mlops.container_engine import build_command, find_engine, pinned, push_command
 from mlops.errors import ToolError
 from mlops.node import tool_environment
@@ -68,6 +71,42 @@ def test_nothing_outlives_the_block_and_nothing_starts_after_it() -> None:
     assert _is_gone(group)
     with pytest.raises(ToolError, match="is not started"):
         _python(processes, "print()")
+
+
+LEAVING = """
+import pathlib, tempfile, time
+pathlib.Path(tempfile.mkdtemp(), "lib").mkdir()
+pathlib.Path("left").write_text(tempfile.gettempdir())
+time.sleep(60)
+"""
+
+
+def test_what_an_interrupted_cdk_leaves_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch, left = tmp_path / "tmp", tmp_path / "left"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+
+    def interrupt() -> None:
+        while not left.exists() or not left.read_text():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt), Processes() as processes:
+        Cdk(tmp_path, "dev").run(processes, [sys.executable, "-c", LEAVING])
+    assert Path(left.read_text()).parent == scratch
+    assert list(scratch.iterdir()) == []
+
+
+def test_long_lines_are_cut_and_a_failure_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = "import sys; print('x' * 30); print('short'); sys.exit(2)"
+    with pytest.raises(ToolError, match="ended with 2"):
+        Cdk(tmp_path, "dev").show([sys.executable, "-c", program], longest_line=10)
+    assert capsys.readouterr().out == "xxxxxxxxxx … 20 characters more\nshort\n"
 
 
 def test_tools_find_this_environment_first() -> None:

@@ -61,7 +61,7 @@ def test_what_the_model_does_not_accept_is_refused(
 
 
 def test_a_long_value_is_not_repeated_in_the_message(tmp_path: Path) -> None:
-    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+    secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # pragma: allowlist secret
     for name in ("eta", "password"):
         with pytest.raises(HyperparameterError) as caught:
             read(tmp_path, {name: secret})

@@ -1,0 +1,119 @@
+"""The account's guard: whose a request is, and whether all that it needs is allowed."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from local_account import parity
+from local_account.authorization.accesses import Accesses
+from local_account.authorization.conditions import PolicyError
+from local_account.authorization.documents import Access, statements
+from local_account.authorization.engine import refusal
+from local_account.authorization.implied import Implied
+from local_account.authorization.principals import Principal
+from local_account.authorization.signatures import is_genuine
+from local_account.operations import Call, Environ, call_of
+from local_account.service import Account, ServiceError
+
+# signature version 4, or version 2, which SDKs still presign URLs with
+_CREDENTIAL = re.compile(r"(?:Credential|AWSAccessKeyId)=([^/&]+)")
+_REST = {"lambda", "scheduler"}
+# services whose errors are those of the query protocol, whatever protocol they speak now
+_QUERY = {"s3", "sts", "iam", "cloudformation", "monitoring", "sqs", "sns"}
+_DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "Policy", "policyText")
+
+
+class Guard:
+    """Admits requests and authorizes them."""
+
+    def __init__(self, account: Account) -> None:
+        self._identities = account.identities
+        self._engine = self._identities.engine
+        self._implied = Implied(account, self._engine.sources)
+        self._accesses = Accesses(account.account_id, account.region, self._implied.resolve)
+
+    def admit(self, environ: Environ) -> Principal:
+        """Return who signed a request.
+
+        Raises
+        ------
+        ServiceError
+            If nobody did whom the account knows.
+        """
+        credential = environ.get("HTTP_AUTHORIZATION", "") or environ.get("QUERY_STRING", "")
+        match = _CREDENTIAL.search(credential.replace("%2F", "/"))
+        if match is None:
+            raise ServiceError("MissingAuthenticationToken", "The request is not signed.", 403)
+        found = self._identities.identify(match[1])
+        if found is None or found[1].session_token != _token(environ):
+            raise ServiceError(
+                "InvalidClientTokenId",
+                "The security token included in the request is invalid. Run "
+                '`eval "$(.venv/bin/mlops account env)"` for the credentials of this account.',
+                403,
+            )
+        if not is_genuine(environ, found[1]):
+            raise ServiceError(
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match the signature you provided. "
+                "Check your AWS Secret Access Key and signing method.",
+                403,
+            )
+        return found[0]
+
+    def authorize(self, principal: Principal, environ: Environ) -> Call:
+        """Return what a request asks for, if its principal may do all that it needs.
+
+        Raises
+        ------
+        ServiceError
+            In the words and under the code of the service that was asked.
+        """
+        call = call_of(environ)
+        if words := parity.refused_operation(call.service, call.operation):
+            raise ServiceError("UnsupportedOperation", words, 501)
+        self._prepare(call)
+        accesses = self._accesses.of(call)
+        if accesses is None and principal.kind != "account":
+            named = f"{call.service}:{call.operation}"
+            message = f"The embedded account does not know what permissions {named} needs."
+            raise ServiceError("UnsupportedOperation", message, 501)
+        keys = self._implied.leading_keys(call)
+        for access in [*(accesses or ()), *self._implied.of(call)]:
+            full = Access(access.action, access.resource, {**access.context, **keys})
+            decision = self._engine.judge(principal, full)
+            if not decision.allowed:
+                raise _denied(call.service, refusal(principal, full, decision))
+        return call
+
+    def _prepare(self, call: Call) -> None:
+        """Load the policies of AWS that a request names, and read those that it brings."""
+        params: Mapping[str, Any] = call.params
+        for name in ("PolicyArn", "PermissionsBoundary"):
+            if isinstance(arn := params.get(name), str) and call.service == "iam":
+                self._engine.sources.load_managed(arn)
+        for name in _DOCUMENTS:
+            if isinstance(document := params.get(name), str | bytes):
+                try:
+                    statements(document if isinstance(document, str) else document.decode())
+                except PolicyError as error:
+                    raise ServiceError("MalformedPolicyDocument", f"{name}: {error}.") from error
+
+
+def _token(environ: Environ) -> str:
+    header = str(environ.get("HTTP_X_AMZ_SECURITY_TOKEN", ""))
+    query = environ.get("QUERY_STRING", "")
+    if header or "oken=" not in query:
+        return header
+    values = parse_qs(query)
+    found = values.get("X-Amz-Security-Token") or values.get("x-amz-security-token") or [""]
+    return str(found[0])
+
+
+def _denied(service: str, message: str) -> ServiceError:
+    if service == "sns":
+        return ServiceError("AuthorizationError", message, 403)
+    if service in _QUERY:
+        return ServiceError("AccessDenied", message, 403)
+    return ServiceError("AccessDeniedException", message, 403 if service in _REST else 400)

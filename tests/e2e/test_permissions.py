@@ -1,0 +1,118 @@
+"""Each role may do what it does, what AWS's documentation says it needs to, and nothing else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import start_account
+from tests.e2e.conftest import Pipeline, deploy
+from tests.e2e.rights import Rights, documented, rights_of, without
+
+VERSIONS = ("v1.0", "v1.0-retrain", "v1.1")
+UNSTOPPED = (("0.13", "TrainModel", "Training"), ("0.14", "EvaluateModel", "Processing"))
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory, datasets: Path) -> Iterator[Pipeline]:
+    """What `make demo` does; an upload without a manifest; runs that fail or are stopped."""
+    with start_account(tmp_path_factory.mktemp("story")) as running:
+        pipeline = deploy(running, "dev", datasets)
+        pipeline.mlops("image", "push")
+        for version in VERSIONS:
+            assert pipeline.run(datasets / version, version)["status"] == "SUCCEEDED"
+        pipeline.mlops("versions", "list")
+        pipeline.mlops("predict", "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15")
+        _upload_without_manifest(pipeline, "v2.0")
+        _stop(pipeline, "0.11", "ValidateDataset")
+        _stop(pipeline, "0.12", "TrainModel")
+        # Step Functions does not get through: RunEnded stops the job
+        for eta, state, kind in UNSTOPPED:
+            refused = {"service": "sagemaker", "operation": f"Stop{kind}Job", "effect": "error"}
+            with running.faults(refused):
+                _stop(pipeline, eta, state)
+        failing = pipeline.start("v1.0", hyperparameters={"eta": "7"})
+        assert pipeline.ended(failing)["error"] == "HyperparametersInvalid"
+        late = _stop(pipeline, "0.2", "PauseBeforeNextLook")
+        pipeline.mlops("runs", "retry", late.rpartition(":")[2])
+        pipeline.until(lambda: pipeline.state_of(pipeline.executions()[0]) == "RunSucceeded")
+        _look_around(pipeline)
+        yield pipeline
+
+
+def _upload_without_manifest(pipeline: Pipeline, version: str) -> None:
+    before, s3 = len(pipeline.executions()), pipeline.account.client("s3")
+    for file in sorted((pipeline.datasets / "v1.0").rglob("*.csv")):
+        key = f"{version}/{file.relative_to(pipeline.datasets / 'v1.0').as_posix()}"
+        s3.upload_file(str(file), pipeline.outputs["BucketName"], key)
+    pipeline.until(lambda: len(pipeline.executions()) > before)
+    assert pipeline.ended(pipeline.executions()[0])["status"] == "SUCCEEDED"
+
+
+def _stop(pipeline: Pipeline, eta: str, state: str) -> str:
+    """Start a run, stop it while it waits in a state, and return its ARN."""
+    arn = pipeline.start("v1.0", hyperparameters={"eta": eta})
+    pipeline.until(lambda: _waits_in(pipeline, arn, state))
+    pipeline.account.client("stepfunctions").stop_execution(executionArn=arn)
+    assert pipeline.ended(arn)["status"] == "ABORTED"
+    return arn
+
+
+def _waits_in(pipeline: Pipeline, arn: str, state: str) -> bool:
+    if pipeline.state_of(arn) != state:
+        return False
+    history = pipeline.account.client("stepfunctions").get_execution_history(
+        executionArn=arn, reverseOrder=True
+    )
+    return history["events"][0]["type"] in ("TaskSubmitted", "WaitStateEntered")
+
+
+def _look_around(pipeline: Pipeline) -> None:
+    client = pipeline.account.client("lambda")
+    (reconciler,) = (
+        each["FunctionName"]
+        for each in client.list_functions()["Functions"]
+        if "Reconciler" in each["FunctionName"]
+    )
+    assert "FunctionError" not in client.invoke(FunctionName=reconciler, Payload=b"{}")
+
+
+@pytest.fixture(scope="module")
+def rights(story: Pipeline) -> Rights:
+    return rights_of(story)
+
+
+def test_nothing_was_denied(rights: Rights) -> None:
+    assert rights.accesses
+    assert rights.denied == []
+
+
+def test_every_right_is_exercised_or_documented_and_not_both(rights: Rights) -> None:
+    unused, (never, sometimes) = rights.granted - rights.used, documented()
+    assert sorted(unused - never - sometimes) == []
+    assert sorted(never - unused) == []
+    assert sorted(sometimes - rights.granted) == []
+
+
+def test_without_any_one_exercised_statement_something_is_denied(rights: Rights) -> None:
+    assert len(rights.exercised) > 50
+    assert [statement for statement in rights.exercised if not rights.needed(statement)] == []
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "resource"),
+    [
+        ("StateMachineRole", "sagemaker:CreateProcessingJob", ":processing-job/"),
+        ("TrainingJobRole", "s3:GetObject", "/v1.0/train/"),
+    ],
+)
+def test_a_run_without_a_right_fails_and_names_action_resource_and_role(
+    story: Pipeline, rights: Rights, role: str, action: str, resource: str
+) -> None:
+    run = {"hyperparameters": {"eta": "0.31"}, "again": True}
+    with without(story, role, action) as name:
+        failed = story.ended(story.start("v1.0", **run))
+    assert failed["status"] == "FAILED"
+    found = f"assumed-role/{name}/"
+    assert all(part in failed["cause"] for part in (action, resource, found)), failed["cause"]
+    assert story.ended(story.start("v1.0", **run))["status"] == "SUCCEEDED"

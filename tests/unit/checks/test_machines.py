@@ -1,0 +1,130 @@
+"""Where definitions of state machines come from, and what is no mistake in them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.checks.factories import FAILED, TASK, assembly, found, machine, of_states, resource
+
+RUN = "arn:aws:states:::aws-sdk:sagemaker:describeTrainingJob"
+
+
+def in_machine(folder: Path, **states: Any) -> set[tuple[str, str]]:
+    return found(assembly(folder, {"M": machine(of_states(**states))}))
+
+
+def test_a_sound_machine_has_no_findings(tmp_path: Path) -> None:
+    assert in_machine(tmp_path, One=TASK, Failed=FAILED) == set()
+
+
+def test_substitutions_are_made(tmp_path: Path) -> None:
+    sound = json.dumps({"TimeoutSeconds": 9, **of_states(One=TASK, Failed=FAILED)})
+    definition = sound.replace('"one"', '"${Name}"').replace("9,", "${Limit},", 1)
+    given = {"Name": {"Fn::GetAtt": ["Function", "Arn"]}, "Limit": 60}
+    resources = {"M": machine(definition, DefinitionSubstitutions=given)}
+    assert found(assembly(tmp_path, resources)) == set()
+
+
+def test_a_number_may_be_known_to_the_deployment_alone(tmp_path: Path) -> None:
+    before, after = json.dumps({"TimeoutSeconds": 9, **of_states(Failed=FAILED)}).split("9", 1)
+    definition = {"Fn::Join": ["", [before, {"Ref": "Limit"}, after]]}
+    resources = {"M": resource("AWS::StepFunctions::StateMachine", DefinitionString=definition)}
+    assert found(assembly(tmp_path, resources)) == set()
+
+
+def test_a_definition_may_be_an_asset(tmp_path: Path) -> None:
+    (tmp_path / "asset.abc.json").write_text(
+        json.dumps({"TimeoutSeconds": 9, **of_states(F=FAILED)})
+    )
+    assets = {"files": {"abc": {"source": {"path": "asset.abc.json"}}}}
+    (tmp_path / "one.assets.json").write_text(json.dumps(assets))
+    location = {"Bucket": "assets", "Key": "abc.json"}
+    resources = {"M": resource("AWS::StepFunctions::StateMachine", DefinitionS3Location=location)}
+    assert found(assembly(tmp_path, resources)) == set()
+
+
+def test_what_holds_a_task_may_catch_for_it(tmp_path: Path) -> None:
+    uncaught = {name: part for name, part in TASK.items() if name != "Catch"}
+    inner = of_states(Inner=uncaught)
+    outer = {"Type": "Parallel", "Branches": [inner], "Catch": TASK["Catch"], "End": True}
+    assert in_machine(tmp_path, Outer=outer, Failed=FAILED) == set()
+    bare = {name: part for name, part in outer.items() if name != "Catch"}
+    assert in_machine(tmp_path, Outer=bare) == {("asl-catch", "M/Inner")}
+
+
+def test_expressions_of_jsonata_are_not_judged_by_type(tmp_path: Path) -> None:
+    task = {
+        **{name: part for name, part in TASK.items() if name != "Parameters"},
+        "Resource": RUN,
+        "Arguments": {"TrainingJobName": "{% $states.input.name %}"},
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Failed"}],
+    }
+    definition = {"QueryLanguage": "JSONata", **of_states(One=task, Failed=FAILED)}
+    assert found(assembly(tmp_path, {"M": machine(definition)})) == set()
+    misspelled = {**task, "Arguments": {"TrainingJob": "{% $states.input.name %}"}}
+    definition["States"]["One"] = misspelled
+    assert found(assembly(tmp_path, {"M": machine(definition)})) == {("asl-parameter", "M/One")}
+
+
+@pytest.mark.parametrize(
+    ("resource", "parameters", "rule"),
+    [
+        ("sqs:sendMessage", {"QueueUrl": "q", "MessageBody": {"any": 1}}, None),
+        ("sns:publish.waitForTaskToken", {"TopicArn": "t", "Message.$": "$"}, None),
+        ("states:startExecution.sync:2", {"StateMachineArn": "m", "Input": {"a": 1}}, None),
+        ("aws-sdk:newservice:newAction", {"Anything": 1}, None),
+        ("aws-sdk:sqs:sendMessage.sync", {"QueueUrl": "q", "MessageBody": "x"}, "asl-sync"),
+        ("lambda:invoke.sync", {"FunctionName": "one"}, "asl-sync"),
+        ("dynamodb:query", {}, "asl-integration"),
+        ("dynamodb:getItem", {"TableName": "t", "Key.$": "key"}, "asl-path"),
+        (
+            "dynamodb:getItem",
+            {"TableName": "t", "Key": {}, "ConsistentRead": "yes"},
+            "asl-parameter",
+        ),
+        ("dynamodb:getItem", {"TableName": "t"}, "asl-parameter"),
+        ("codebuild:startBuild.sync", {"ProjectName": ["p"]}, "asl-parameter"),
+    ],
+)
+def test_requests_are_held_against_the_api(
+    tmp_path: Path, resource: str, parameters: dict[str, Any], rule: str | None
+) -> None:
+    task = {**TASK, "Resource": f"arn:aws:states:::{resource}", "Parameters": parameters}
+    expected = {(rule, "M/One")} if rule else set()
+    assert in_machine(tmp_path, One=task, Failed=FAILED) == expected
+
+
+def test_a_machine_that_lasts_minutes_needs_no_time_limit(tmp_path: Path) -> None:
+    definition = json.dumps(of_states(F=FAILED))
+    endless = {"M": machine(definition), "E": machine(definition, StateMachineType="EXPRESS")}
+    assert found(assembly(tmp_path, endless)) == {("asl-machine-timeout", "M")}
+
+
+@pytest.mark.parametrize(
+    ("resources", "rule"),
+    [
+        ({"InstanceType": "ml.m5.large", "VolumeKmsKeyId.$": "$.key"}, None),
+        ({"InstanceType": "ml.g5.xlarge"}, None),
+        ({"InstanceType": "ml.g4dn.xlarge"}, None),
+        ({"InstanceType": "ml.m5.large"}, "run-encryption-key"),
+    ],
+)
+def test_volumes_are_encrypted_unless_the_instance_does_it(
+    tmp_path: Path, resources: dict[str, Any], rule: str | None
+) -> None:
+    asked = {
+        "TransformJobName.$": "$.name",
+        "ModelName.$": "$.name",
+        "TransformInput": {
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri.$": "$.uri"}}
+        },
+        "TransformOutput": {"S3OutputPath.$": "$.uri", "KmsKeyId.$": "$.key"},
+        "TransformResources": {"InstanceCount": 1, **resources},
+        "Tags": [{"Key": "project", "Value": "p"}],
+    }
+    sync = "arn:aws:states:::sagemaker:createTransformJob.sync"
+    task = {**TASK, "Resource": sync, "Parameters": asked}
+    expected = {(rule, "M/One")} if rule else set()
+    assert in_machine(tmp_path, One=task, Failed=FAILED) == expected
