@@ -20,7 +20,7 @@ from mlops.node import tool_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 MAXIMUM_RATIO = 1.5
-# a stack of nothing is refused: this is the least that there can be
+# a stack of nothing is warned about: this is the least that is not
 EMPTY = """
 from aws_cdk import App, CfnWaitConditionHandle, Stack
 app = App()

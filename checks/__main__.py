@@ -1,14 +1,13 @@
 """Judge cloud assemblies or folders of templates: what is wrong, as a table; then exit 1."""
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
 from checks.acknowledgements import read
 from checks.findings import CheckError
 from checks.judge import judge
-from checks.verdict import WIDTH, tell
+from checks.verdict import page_width, tell
 
 
 def main() -> int:
@@ -18,8 +17,7 @@ def main() -> int:
     parser.add_argument("--acknowledged", type=Path, help="the table of acknowledged findings")
     arguments = parser.parse_args()
     table = read(arguments.acknowledged) if arguments.acknowledged else []
-    width = max(100, shutil.get_terminal_size((WIDTH, 1)).columns)
-    words, passed = tell(judge(arguments.folders), table, unused=False, width=width)
+    words, passed = tell(judge(arguments.folders), table, unused=False, width=page_width())
     print(words)
     return 0 if passed else 1
 

@@ -16,6 +16,7 @@ def find(machine: Machine) -> Iterator[Finding]:
         yield from _transitions(workflow)
         for state in workflow.states:
             yield from _choice(state)
+    yield from _unreached(machine)
     yield from _names(machine)
     if "TimeoutSeconds" not in machine.definition and not machine.is_express:
         yield machine.resource.finding(
@@ -30,21 +31,39 @@ def _transitions(workflow: Workflow) -> Iterator[Finding]:
         yield resource.finding(
             "asl-transition", f"StartAt {start!r}", f"one of {_some(known)}", workflow.place
         )
-    dangling = [
-        state.finding("asl-transition", f"{name} {target!r} is no state here", _some(known))
-        for state in workflow.states
-        for name, target in _targets(state.body)
-        if target not in known
-    ]
-    yield from dangling
+    for state in workflow.states:
+        for name, target in _targets(state.body):
+            if target not in known:
+                found = f"{name} {target!r} is no state here"
+                yield state.finding("asl-transition", found, _some(known))
     for state in workflow.states:
         if state.body.get("Type") not in {"Choice", *ENDS}:
             yield from _continues(state)
-    # what a dangling transition was to reach is no mistake of its own
-    for name in [] if dangling else sorted(known.keys() - _reached(start, known)):
-        yield known[name].finding(
-            "asl-unreachable", "no transition leads here", "a state that can be reached, or none"
+
+
+def _unreached(machine: Machine) -> Iterator[Finding]:
+    """Yield one finding: a single mistake may leave most of a machine behind."""
+    unreached = [state for workflow in machine.workflows for state in _left_behind(workflow)]
+    if unreached:
+        more = f" (and {len(unreached) - 1} more)" if len(unreached) > 1 else ""
+        first = unreached[0]
+        yield first.finding(
+            "asl-unreachable",
+            f"State {first.name}{more} cannot be reached",
+            "transitions that lead to every state",
         )
+
+
+def _left_behind(workflow: Workflow) -> list[State]:
+    """Return states that cannot be reached, first those that no other of them leads to."""
+    known = {state.name: state for state in workflow.states}
+    targets = {name: [each for _, each in _targets(known[name].body)] for name in known}
+    # what a dangling transition was to reach is no mistake of its own
+    if any(target not in known for each in targets.values() for target in each):
+        return []
+    names = sorted(known.keys() - _reached(workflow.body.get("StartAt"), known))
+    followers = {target for name in names for target in targets[name]}
+    return [known[name] for name in sorted(names, key=followers.__contains__)]
 
 
 def _targets(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from checks import own_rules, scanners
 from checks.assembly import load
-from checks.findings import Finding
+from checks.findings import CheckError, Finding
 from checks.judged_elsewhere import JUDGED_ELSEWHERE
 
 AT_ONCE = 2
@@ -33,10 +33,12 @@ class Judgement:
 def judge(folders: Sequence[Path]) -> Judgement:
     """Judge cloud assemblies, or folders of templates, by every tool.
 
+    A tool that cannot do its work is a finding: it takes no other's findings away.
+
     Raises
     ------
     CheckError
-        If a folder has no templates, or a tool cannot do its work.
+        If a folder has no templates, or one that cannot be read.
     """
     assemblies = [load(folder) for folder in folders]
     reported_only: list[Finding] = []
@@ -44,7 +46,10 @@ def judge(folders: Sequence[Path]) -> Judgement:
 
     def timed(name: str, find: Callable[[], Iterable[Finding]]) -> list[Finding]:
         begun = time.monotonic()
-        found = list(find())
+        try:
+            found = list(find())
+        except CheckError as error:
+            found = [_unable(name, error)]
         seconds[name] = time.monotonic() - begun
         return found
 
@@ -66,6 +71,11 @@ def judge(folders: Sequence[Path]) -> Judgement:
         found = [finding for part in running for finding in part.result()]
     standing = {finding for finding in found if not _is_judged_elsewhere(finding)}
     return Judgement(sorted(standing), reported_only, seconds)
+
+
+def _unable(tool: str, error: CheckError) -> Finding:
+    expected = "a tool that does its work: it judged nothing"
+    return Finding(tool, "not-judged", "", "every template", str(error), expected)
 
 
 def _is_judged_elsewhere(finding: Finding) -> bool:

@@ -11,6 +11,7 @@ from checks import (
     iam,
     runtime_resources,
     storage,
+    transforms,
 )
 from checks.assembly import Assembly
 from checks.findings import OWN, Finding
@@ -21,7 +22,7 @@ MALFORMED = (TypeError, ValueError, AttributeError, KeyError, IndexError)
 
 def find(assembly: Assembly) -> Iterator[Finding]:
     """Yield every finding of the own rules in an assembly."""
-    for rules in (delivery, functions, iam, storage):
+    for rules in (delivery, functions, iam, storage, transforms):
         yield from _read(rules.__name__, assembly.templates[0].name, rules.find(assembly))
     yield from _read(machines.__module__, assembly.templates[0].name, _of_machines(assembly))
 

@@ -23,7 +23,9 @@ CHECKOV = ROOT / ".venv-checkov" / "bin" / "checkov"
 FAILING = ("AwsSolutions", "Serverless")
 REPORTED_ONLY = "NIST.800.53.R5"
 NOT_EVALUATED = "CdkNagValidationFailure"
+NOT_LOADED = "not-loaded"
 FIXED = "what the rule asks for"
+RAISED = re.compile(r"[\w.]*(Error|Exception): .")
 _OFFLINE = {
     "CDK_DISABLE_CLI_TELEMETRY": "true",
     "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(ROOT / ".cache" / "jsii"),
@@ -70,10 +72,15 @@ def _run(command: Sequence[str | Path], cwd: Path, given: str = "") -> str:
         check=False,
     )
     if not ended.stdout.strip():
-        said = ended.stderr.strip().splitlines() or [f"it ended with {ended.returncode}"]
-        why = next((line for line in said if "rror" in line), said[-1])
-        raise CheckError(f"{Path(command[0]).name} {Path(command[1]).name}: {why.strip()}")
+        why = _reason(ended.stderr) or f"it ended with {ended.returncode}"
+        raise CheckError(f"{Path(command[0]).name} {Path(command[-1]).name}: {why}")
     return ended.stdout
+
+
+def _reason(said: str) -> str:
+    """Return the line that says why: what was raised last, else what was said last."""
+    lines = said.strip().splitlines()
+    return next(filter(RAISED.match, reversed(lines)), lines[-1] if lines else "").strip()
 
 
 def cfn_lint(copied: Copies) -> Iterator[Finding]:
@@ -111,15 +118,28 @@ def checkov(copied: Copies) -> Iterator[Finding]:
 
 
 def cdk_nag(copied: Copies) -> tuple[list[Finding], list[Finding]]:
-    """Return what the packs that may fail find, and apart what NIST 800-53 R5 does."""
+    """Return what the packs that may fail find, and apart what NIST 800-53 R5 does.
+
+    A template that cannot be loaded is a finding: none of the rules looked at it.
+    """
     judge: list[str | Path] = [sys.executable, "-m", "checks.nag_judge", *copied.templates]
     report = json.loads(_run(judge, copied.folder))
     packs: dict[str, list[Finding]] = {pack: [] for pack in (*FAILING, REPORTED_ONLY)}
-    for pack in report["pluginReports"]:
+    for pack in report["packs"]:
         for violation in pack["violations"] if pack["pluginName"] in packs else []:
             packs[pack["pluginName"]].extend(_violations(violation, copied))
     reported = packs.pop(REPORTED_ONLY)
-    return [finding for found in packs.values() for finding in found], reported
+    refused = [
+        _not_loaded(copied.templates[Path(path)], reason)
+        for path, reason in report["refused"].items()
+    ]
+    return [*refused, *(finding for found in packs.values() for finding in found)], reported
+
+
+def _not_loaded(template: Template, reason: str) -> Finding:
+    found = f"could not load {template.path.name}: {reason}"
+    expected = "a template that can be loaded: no rule looked at this one"
+    return Finding("cdk-nag", NOT_LOADED, template.name, "every resource", found, expected)
 
 
 def _violations(violation: Mapping[str, Any], copied: Copies) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from checks.findings import CheckError, Finding
 from checks.judge import AT_ONCE, judge
 from checks.repository import bills_of_materials, secrets
 from checks.scanners import ROOT
-from checks.verdict import tell
+from checks.verdict import page_width, tell
 
 BIN = Path(sys.executable).parent
 ENVIRONMENTS = ("dev", "staging", "prod")
@@ -122,7 +122,8 @@ def _assemblies() -> tuple[str, bool]:
     """Judge the three environments, and the canary beside them."""
     judgement = judge([*(ASSEMBLIES / name for name in ENVIRONMENTS), canary.ASSEMBLY])
     mistakes = list(canary.differences(filter(_is_canary, judgement.findings)))
-    output, passed = tell(judgement.without(_is_canary), read(ACKNOWLEDGED), unused=True)
+    own = judgement.without(_is_canary)
+    output, passed = tell(own, read(ACKNOWLEDGED), unused=True, width=page_width())
     sings = mistakes or ["the canary's mistakes, and no others, were found in it"]
     return "\n".join([*sings, output]), passed and not mistakes
 

@@ -12,7 +12,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-MIB = 1024**2
+from local_account.limits import MIB
+
 # damaged, packed in an unknown way, encrypted, cut off, not writable
 _UNREADABLE_ZIP = (
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError),
@@ -59,8 +60,8 @@ class Allowance:
             raise ArchiveError(f"{self.name} {found}, expected at most {self.max_ratio} times")
 
 
-def extract_tar(archive: Path, folder: Path, max_bytes: int, below: str = "") -> None:
-    """Extract a tar archive of files and folders, packed or not.
+def extract_tar(archive: Path, folder: Path, max_bytes: int, below: str = "") -> int:
+    """Extract a tar archive of files and folders, packed or not, and return its bytes.
 
     Raises
     ------
@@ -79,6 +80,7 @@ def extract_tar(archive: Path, folder: Path, max_bytes: int, below: str = "") ->
                 tar.extract(member, folder, filter="data")
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise ArchiveError(f"{archive.name} cannot be extracted: {error}") from error
+    return allowance.total
 
 
 def extract_zip(archive: Path, folder: Path, max_bytes: int) -> None:

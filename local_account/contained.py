@@ -63,8 +63,11 @@ class Process:
                 self.exceeded = reason
                 self.kill()
 
-    def wait(self, seconds: float) -> int | None:
-        """Return the exit status (128 + N for signal N), or None if it is still running."""
+    def wait(self, seconds: float | None) -> int | None:
+        """Return the exit status (128 + N for signal N), or None if it is still running.
+
+        None waits for as long as it takes.
+        """
         try:
             status = self._popen.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -90,7 +93,8 @@ class Process:
         """Kill the whole group; once its leader is gone, the watcher does it."""
         with self._killing:
             if self.running:
-                os.killpg(self.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it ended just now
+                    os.killpg(self.pid, signal.SIGKILL)
                 self._popen.wait()
             if self._popen.stdin is not None:
                 self._popen.stdin.close()

@@ -1,6 +1,7 @@
 """The front door: who may come in, and which service a request is for."""
 
 import json
+import re
 import traceback
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -11,11 +12,14 @@ from local_account.authorization.guard import Guard
 from local_account.authorization.principals import Principal
 from local_account.faults import Faults
 from local_account.operations import Call, Environ, body_of, service_of
+from local_account.rewriting import rewritten
 from local_account.service import Account, JsonService, ServiceError
 
 StartResponse = Callable[..., Any]
 WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
+# where moto serves something else than the service that a request is signed for
+_OF_MOTO = re.compile(r"/(latest/(meta-data|api)/|favicon\.ico$|v20180820/)")
 _STATUS_TEXT = {200: "OK", 400: "Bad Request", 403: "Forbidden", 424: "Failed Dependency"}
 
 
@@ -70,7 +74,7 @@ class Front:
             return self._invoke(call.params["EndpointName"], environ, start_response)
         service = self._services.get(call.service)
         if service is None or not service.handles(call.operation):
-            return self._call_moto(environ, start_response)
+            return self._call_moto(rewritten(environ, call), start_response)
         return self._call(service, call, start_response)
 
     def _refuse_foreign(self, environ: Environ) -> None:
@@ -78,6 +82,9 @@ class Front:
             raise ServiceError("AccessDenied", "The Host header is not this account's.", 403)
         if "HTTP_ORIGIN" in environ or environ["PATH_INFO"].startswith("/moto-api"):
             raise ServiceError("AccessDenied", "Web pages may not call this account.", 403)
+        uri = environ["REQUEST_URI"]
+        if not uri.startswith("/") or "#" in uri or _OF_MOTO.match(environ["PATH_INFO"]):
+            raise ServiceError("InvalidURI", f"No service answers at {uri[:80]}.", 400)
 
     def _call_moto(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:

@@ -18,11 +18,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_account.archives import ArchiveError, extract_tar
+from local_account.limits import MIB
 from local_account.service import Account
 
 BASE_LABEL = "org.opencontainers.image.base.name"
 _PROGRAM = "opt/program"
-_MAX_LAYER_BYTES = 256 * 1024 * 1024
+_MAX_BYTES = 512 * MIB  # of all layers: code, no base
+_MAX_LAYERS = 127  # as in Docker
 _URI = re.compile(
     r"(?P<registry>\d{12})\.dkr\.ecr\.[^/]+/(?P<repository>[^:@]+)"
     r"(:(?P<tag>[^@]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
@@ -120,13 +122,17 @@ class Images:
         return known[name]
 
     def _extract(self, layers: list[str], root: Path) -> None:
+        if len(layers) > _MAX_LAYERS:
+            found = f"The image has {len(layers)} layers, expected at most {_MAX_LAYERS}"
+            raise ImageError(f"{found}: build it with fewer steps")
         root.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=root.parent))
         (partial / _PROGRAM).mkdir(parents=True)
+        left = _MAX_BYTES
         try:
             for digest in layers:
-                extract_tar(self._blob(digest), partial, _MAX_LAYER_BYTES, below=_PROGRAM)
-        except ArchiveError as error:
+                left -= extract_tar(self._blob(digest), partial, left, below=_PROGRAM)
+        except (ArchiveError, ImageError) as error:
             shutil.rmtree(partial)
             raise ImageError(str(error)) from error
         partial.rename(root)

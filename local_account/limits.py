@@ -66,7 +66,7 @@ class Watch:
     def exceeded(self) -> str:
         """Return which limit is exceeded, in words, or nothing."""
         limits, self.polls = self.limits, self.polls + 1
-        alive = list(descendants(self.pid))
+        alive = family(self.pid)
         measured = [
             ("processes", len(alive), limits.processes),
             ("bytes of memory", sum(map(memory_of, alive)), limits.memory_bytes),
@@ -79,6 +79,11 @@ class Watch:
             if found > allowed:
                 return f"The container was killed: it had {found} {what}, at most {allowed} allowed"
         return ""
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and those below it: the first is the container's own without bubblewrap."""
+    return [pid, *descendants(pid)]
 
 
 def descendants(pid: int) -> Iterator[int]:

@@ -20,7 +20,10 @@ from local_account.contained import Isolation, Process, leader
 from local_account.limits import Limits, Watch
 
 OPT_ML, OPT_PROGRAM = "/opt/ml", "/opt/program"
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ssl", "/etc/ld.so.cache")
+_SYSTEM = (
+    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache"),
+    *("/etc/ssl/certs", "/etc/ssl/openssl.cnf"),  # not the private keys beside them
+)
 _NETWORK = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
 _OPEN_PORT, _OPEN_PORT_INSIDE = Path(__file__).with_name("open_port.py"), "/run/open_port.py"
 _FIRST_FREE_DESCRIPTOR = 10  # a shell's redirections use those below

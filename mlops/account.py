@@ -51,6 +51,8 @@ class RunningAccount:
             "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
+            # TestState would be asked of a host "sync-127.0.0.1"
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         }
 
     def use(self) -> None:

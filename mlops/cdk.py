@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TOOLKIT_STACK = "CDKToolkit"
 DEFAULT_QUALIFIER = "hnb659fds"
+_BEGINNING = 60  # of a line that is cut
 """What the CDK names its own resources by, unless told otherwise."""
 
 
@@ -126,8 +127,8 @@ def _show_cut(command: list[str], root: Path, environment: dict[str, str], longe
     ) as process:
         for line in process.stdout or ():
             whole = line.rstrip("\n")
-            rest = f" … {len(whole) - longest} characters more" if len(whole) > longest else ""
-            print(f"{whole[:longest]}{rest}")
+            cut = f"{whole[:_BEGINNING]} … {len(whole)} characters"
+            print(cut if len(whole) > longest else whole)
     return process.returncode
 
 

@@ -44,12 +44,6 @@ def build(folder: Path) -> list[data.DatasetVersion]:
         raise DataSetError(str(error)) from error
 
 
-def write_manifest(folder: Path, version: str) -> None:
-    """Write a folder's manifest anew, under a version's name."""
-    dataset = read_data_set(folder, version)
-    (folder / MANIFEST_NAME).write_bytes(dataset.manifest)
-
-
 def read_data_set(folder: Path, version: str) -> DataSet:
     """Check a folder with ``train/`` and ``validation/`` and describe it.
 

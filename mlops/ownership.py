@@ -58,7 +58,7 @@ class Owner:
         known = [model for model in models if model is not None]
         if not all(map(self._is_own, known)):
             return False
-        return len(known) == len(variants) or self._is_tagged(config["EndpointConfigArn"])
+        return len(known) == len(variants) or self.is_tagged(config["EndpointConfigArn"])
 
     def _model(self, name: str) -> Any:
         sagemaker = self.deployment.target.sagemaker
@@ -70,7 +70,7 @@ class Owner:
     def _holds(self, uri: str) -> bool:
         return uri.startswith(f"s3://{self.deployment.bucket}/runs/")
 
-    def _is_tagged(self, arn: str) -> bool:
+    def is_tagged(self, arn: str) -> bool:
         """Tell whether a resource has the tag that names this project and no other."""
         pages = self.deployment.target.sagemaker.get_paginator("list_tags").paginate(
             ResourceArn=arn

@@ -5,18 +5,16 @@ It has never run on AWS; the tests take the embedded account for one.
 
 from __future__ import annotations
 
-import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops import datasets
 from mlops.cdk import bootstrapped, cdk_of
 from mlops.doctor import FAIL
-from mlops.errors import RequestError, ResponseError, explain
+from mlops.errors import BudgetError, RequestError, ResponseError, explain
 from mlops.metering import Meter, Rate
 from mlops.name_collisions import check_names
 from mlops.processes import Processes
@@ -105,7 +103,6 @@ class Smoke:
     plan: Plan
     meter: Meter
     base_image: str
-    began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def go(self) -> None:
         """Deploy, push, train twice and predict."""
@@ -119,23 +116,12 @@ class Smoke:
         versions = stage.wait("data", built)
         stage.say("data", versions[0].note)
         for version in (versions[0], versions[-1]):
-            self.train(steps, deployment, self.named_anew(version))
+            self.train(steps, deployment, version)
         with stage.step("results"):
             results = steps.look(deployment)
         steps.show(results)
         if len(results.versions) != RUNS:
             raise ResponseError(f"{len(results.versions)} versions are registered, not {RUNS}.")
-
-    def named_anew(self, version: DatasetVersion) -> DatasetVersion:
-        """Copy a version under a name that no earlier smoke test has used.
-
-        SageMaker keeps the names of jobs for ever, and they are made from the version's.
-        """
-        name = f"{version.name}-{self.began:%Y%m%d%H%M%S}"
-        folder = self.project.root / "build" / "smoke" / version.name
-        shutil.copytree(version.folder, folder, dirs_exist_ok=True)
-        datasets.write_manifest(folder, name)
-        return replace(version, name=name, folder=folder)
 
     def train(self, steps: Steps, deployment: Deployment, version: DatasetVersion) -> None:
         """Let an upload start a run; its jobs cost while it goes on, its endpoint stays."""
@@ -188,6 +174,7 @@ def run_smoke(
         output.note(f"stopped: {explain(error) if str(error) else 'interrupted'}")
         raise
     finally:
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
         ignore_signals()
         tear_down(project, ENV, target, output)
         output.note(f"about {meter.usd:.2f} USD, estimated from list prices and the time it took")
@@ -197,15 +184,23 @@ def run_smoke(
 
 @contextmanager
 def _watched(meter: Meter) -> Iterator[None]:
-    """Look at the meter again and again; past its limit, whatever is waited for is given up."""
+    """Look at the meter again and again; past its limit, whatever is waited for is given up.
+
+    Once only: what is given up is then cleaned, and that must not be given up as well.
+    """
 
     def look(signum: int, frame: FrameType | None) -> None:
-        meter.check()
+        try:
+            meter.check()
+        except BudgetError:
+            signal.signal(signal.SIGALRM, signal.SIG_IGN)
+            raise
 
     former = signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS, _LOOK_SECONDS)
     try:
         yield
     finally:
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops.cdk import cdk_of
 from mlops.errors import ToolError, explain
 from mlops.kept import kept
+from mlops.ownership import Owner
 from mlops.processes import Processes
 from mlops.project import command
 from mlops.target import Deployment
 from mlops.teardown import clear, leftovers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mlops.project import Project
     from mlops.render import Output
     from mlops.target import Target
 
 PARTS = ("training", "storage")
 _SETTLING_SECONDS = 1800.0
+_NEVER_BEGUN = "REVIEW_IN_PROGRESS"
+"""A stack of which there is only a change set: it stays like that until it is deleted."""
 
 
 def tear_down(project: Project, env: str, target: Target, output: Output) -> None:
@@ -32,16 +37,17 @@ def tear_down(project: Project, env: str, target: Target, output: Output) -> Non
     """
     deployment = Deployment(project, env, target)
     try:
-        _wait_until_settled(deployment)
+        _wait_until_settled(deployment, output)
         _delete(deployment, output)
     except Exception as error:  # noqa: BLE001 - whatever it was, it must be said what is left
         output.note(f"teardown failed: {explain(error)}")
     if left := remains(deployment):
         for each in left:
             output.note(f"REMAINS: {each}")
+        has_stack = any(each.startswith("stack ") for each in left)
+        how = f"`{command(env, 'destroy')}`" if has_stack else "by name, for no stack knows them"
         raise ToolError(
-            f"{len(left)} things remain in {target} and may cost money. Take them away: "
-            f"`{command(env, 'destroy')}`."
+            f"{len(left)} things remain in {target} and may cost money. Take them away: {how}."
         )
     output.note(f"nothing of {project.name} {env} is left")
 
@@ -59,18 +65,53 @@ def _delete(deployment: Deployment, output: Output) -> None:
 
 
 def remains(deployment: Deployment) -> list[str]:
-    """List the stacks that are left, and what is outside of them."""
+    """List what costs by the hour, the stacks that are left, and what is outside of them."""
     deployment = Deployment(deployment.project, deployment.env, deployment.target)  # looks anew
     stacks = [deployment.stack(part) for part in PARTS if deployment.deployed(part)]
     found = [str(each) for each in leftovers(deployment)] if stacks else []
-    return [*found, *(f"stack {name}" for name in stacks)]
+    named = [*found, *_at_work(deployment), *(f"stack {name}" for name in stacks)]
+    return list(dict.fromkeys(named))
 
 
-def _wait_until_settled(deployment: Deployment) -> None:
+def _at_work(deployment: Deployment) -> Iterator[str]:
+    """Find endpoints and jobs by name and tag, whether or not a stack is left to tell of them."""
+    prefix, sagemaker = f"{deployment.project.name}-", deployment.target.sagemaker
+    begun: dict[str, Any] = {"NameContains": prefix, "StatusEquals": "InProgress"}
+    listed: tuple[tuple[str, str, str, Any], ...] = (
+        (
+            "endpoint",
+            "Endpoint",
+            "Endpoints",
+            sagemaker.get_paginator("list_endpoints").paginate(NameContains=prefix),
+        ),
+        (
+            "training job",
+            "TrainingJob",
+            "TrainingJobSummaries",
+            sagemaker.get_paginator("list_training_jobs").paginate(**begun),
+        ),
+        (
+            "processing job",
+            "ProcessingJob",
+            "ProcessingJobSummaries",
+            sagemaker.get_paginator("list_processing_jobs").paginate(**begun),
+        ),
+    )
+    owner = Owner(deployment)
+    for kind, member, summaries, pages in listed:
+        for each in (each for page in pages for each in page[summaries]):
+            name = each[f"{member}Name"]
+            if name.startswith(prefix) and owner.is_tagged(each[f"{member}Arn"]):
+                yield f"{kind} {name}"
+
+
+def _wait_until_settled(deployment: Deployment, output: Output) -> None:
     """Wait until CloudFormation is through with a deployment that was interrupted."""
     deadline = time.monotonic() + _SETTLING_SECONDS
     while time.monotonic() < deadline:
         statuses = [deployment.target.stack_status(deployment.stack(part)) or "" for part in PARTS]
-        if not any(each.endswith("_IN_PROGRESS") for each in statuses):
+        changing = [each for each in statuses if each.endswith("_IN_PROGRESS")]
+        if not set(changing) - {_NEVER_BEGUN}:
             return
         time.sleep(deployment.target.poll_seconds)
+    output.note(f"stacks are not settled after {_SETTLING_SECONDS:.0f} s; deleting all the same")

@@ -53,6 +53,7 @@ class RunningAccount:
             "AWS_SECRET_ACCESS_KEY": self.contact["secret_access_key"],
             "AWS_DEFAULT_REGION": self.contact["region"],
             "AWS_REGION": self.contact["region"],
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }

@@ -1,12 +1,12 @@
 """What a model version says of itself."""
 
+import hashlib
 import re
 from typing import Any
 
 from model_registry.models import ModelVersion, RegisterRequest
 
 CLIENT_TOKEN_LENGTH = 36
-KEY_LENGTH = 32
 METADATA_LENGTH = 256
 # SageMaker accepts letters, digits, spaces and _.:/=+-@ in metadata.
 _NOT_METADATA = re.compile(r"[^A-Za-z0-9 _.:/=+@-]+")
@@ -16,8 +16,8 @@ CONTENT_TYPE = "text/csv"
 def model_package(request: RegisterRequest, group_name: str, instance_type: str) -> dict[str, Any]:
     """Parameters of CreateModelPackage.
 
-    The client token comes from the run key and the attempt: however often the request is
-    repeated, the attempt has one version.
+    The client token comes from the run's name, which no other attempt and no other deployment
+    has: however often the request is repeated, the attempt has one version.
     """
     run = request.run
     container = {"Image": run.image.training, "ModelDataUrl": request.model_data_url}
@@ -38,14 +38,13 @@ def model_package(request: RegisterRequest, group_name: str, instance_type: str)
         },
         "ModelMetrics": {"ModelQuality": {"Statistics": statistics}},
         "CustomerMetadataProperties": metadata(request),
-        "ClientToken": client_token(run.run_key, run.attempt),
+        "ClientToken": client_token(run.name),
     }
 
 
-def client_token(run_key: str, attempt: int) -> str:
+def client_token(run_name: str) -> str:
     """What SageMaker knows a repeated request by."""
-    suffix = f"-{attempt}"
-    return run_key[: min(KEY_LENGTH, CLIENT_TOKEN_LENGTH - len(suffix))] + suffix
+    return hashlib.sha256(run_name.encode()).hexdigest()[:CLIENT_TOKEN_LENGTH]
 
 
 def metadata(request: RegisterRequest) -> dict[str, str]:

@@ -23,7 +23,6 @@ class RunIdentity(Request):
     """The run, as PrepareRun described it."""
 
     run_key: str
-    attempt: int
     name: str
     dataset: DatasetIdentity
     image: Images

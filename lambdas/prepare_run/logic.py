@@ -173,15 +173,21 @@ def run_key(dataset_digest: str, image: ImagePair, settings: str) -> str:
     )
 
 
-def run_name(project: str, version: str, key: str, attempt: int) -> str:
-    """A name that SageMaker accepts for the run's job, model and endpoint config."""
-    room = RUN_NAME_LENGTH - len(f"{project}--{key[:10]}-{attempt}")
-    return f"{project}-{slug(version)[:room].strip('-')}-{key[:10]}-{attempt}"
+def run_name(project: str, version: str, key: str, attempt: int, deployment: str) -> str:
+    """A name that SageMaker accepts for the run's job, model and endpoint config.
+
+    SageMaker keeps the names of jobs for ever, while claims may go with their bucket: so the
+    deployment is in the digest, and no later one counts its attempts into names that are taken.
+    """
+    digest = json_sha256([deployment, key])[:10]
+    room = RUN_NAME_LENGTH - len(f"{project}--{digest}-{attempt}")
+    return f"{project}-{slug(version)[:room].strip('-')}-{digest}-{attempt}"
 
 
 def describe_run(
     *,
     project: str,
+    deployment: str,
     bucket: str,
     dataset: Dataset,
     image: ImagePair,
@@ -192,7 +198,7 @@ def describe_run(
     trigger: Trigger,
 ) -> Run:
     """Names and places of everything that the run creates."""
-    name = run_name(project, dataset.version, key, attempt)
+    name = run_name(project, dataset.version, key, attempt, deployment)
     root = f"s3://{bucket}/runs/{key}/{attempt}"
     return Run(
         status="Duplicate" if duplicate_of else "New",

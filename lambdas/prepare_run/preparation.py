@@ -44,6 +44,7 @@ def prepare_run(
     turn = take_turn(run_key, request.execution_arn, gateway, again=asked.again)
     return logic.describe_run(
         project=environment.project_name,
+        deployment=environment.deployment_id,
         bucket=environment.bucket_name,
         dataset=dataset,
         image=image,

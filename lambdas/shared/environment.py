@@ -44,9 +44,10 @@ class Environment(BaseModel):
 
 
 class PrepareRunEnvironment(Environment):
-    """Where data sets and images are."""
+    """Where data sets and images are, and which deployment this is."""
 
     project_name: Name
+    deployment_id: Name
     bucket_name: Name
     repository_name: Name
     repository_uri: Name

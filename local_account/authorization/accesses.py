@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from local_account.authorization.documents import Access
 from local_account.operations import Call
@@ -35,6 +34,7 @@ class _Service:
     actions: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     also: Mapping[str, list[str]] = field(default_factory=dict)
+    each: Mapping[str, str] = field(default_factory=dict)
     context: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -52,24 +52,25 @@ class Accesses:
             return None
         if call.operation in service.free:
             return []
-        template, also = service.resources.get(call.operation), service.also.get(call.operation)
-        if template is None and also is None:
+        if several := service.each.get(call.operation):
+            operation, path = several.split()
+            calls = (
+                Call(call.service, operation, {**call.params, **each})
+                for each in _values(call.params, path)
+            )
+            return [access for each in calls for access in self.of(each) or ()]
+        template = service.resources.get(call.operation)
+        if template is None:
             return None
         context = _context(service, call.params)
-        accesses = [
-            access
-            for entry in also or ()
-            for access in self._also(name, service, entry, call.params, context)
-        ]
-        if template is not None:
-            action = f"{name}:{_action(service, call)}"
-            resources = list(self._resources(name, template, call.params)) or ["*"]
-            accesses = [Access(action, each, context) for each in resources] + accesses
+        action = f"{name}:{_action(service, call)}"
+        resources = list(self._resources(name, template, call.params)) or ["*"]
+        accesses = [Access(action, each, context) for each in resources]
+        for entry in service.also.get(call.operation, ()):
+            accesses += self._also(name, entry, call.params, context)
         return accesses
 
-    def _also(
-        self, name: str, service: _Service, entry: str, params: Params, context: Any
-    ) -> Iterator[Access]:
+    def _also(self, name: str, entry: str, params: Params, context: Any) -> Iterator[Access]:
         parts = _ALSO.fullmatch(entry)
         if parts is None:
             raise ValueError(f"{_TABLE.name}: {entry!r} is no access")
@@ -103,9 +104,7 @@ class Accesses:
     def _choices(
         self, params: Params, path: str, form: str | None, default: str | None
     ) -> list[str]:
-        values = [str(each) for each in _values(params, path)] if form != "keys" else []
-        if form == "keys":
-            return list(params.get(path, {}))
+        values = [str(each) for each in _values(params, path)]
         if form in ("key", "role"):
             return [self._resolve(form, value) for value in values]
         if form is not None:
@@ -113,16 +112,19 @@ class Accesses:
         return values or ([] if default is None else [default])
 
 
-def _source(value: str) -> str:
-    return "arn:aws:s3:::" + unquote(value.partition("?")[0]).lstrip("/")
+def _parameter(value: str) -> str:
+    """Return the name of a parameter, without the version or the label that is asked for."""
+    if value.startswith("arn:"):
+        return ":".join(value.split(":")[:6])
+    name = value.partition(":")[0]
+    return name if name.startswith("/") else f"/{name}"
 
 
 _FORMS: dict[str, Callable[[str], str]] = {
     "bus": lambda value: f"{value}/" if value not in ("", _RULE_BUS) else "",
     "leaf": lambda value: value.rpartition("/")[2],
     "qualifier": lambda value: f":{value}" if value else "",
-    "slash": lambda value: value if value.startswith("/") else f"/{value}",
-    "source": _source,
+    "parameter": _parameter,
 }
 
 
@@ -178,5 +180,7 @@ def _service(name: str, entry: dict[str, Any]) -> _Service:
         entry.get("lowercase", False),
         frozenset(entry.get("free", "").split()),
         {op: template for template, ops in entry["resources"].items() for op in ops.split()},
-        **{name: entry.get(name, {}) for name in ("actions", "versions", "also", "context")},
+        **{
+            name: entry.get(name, {}) for name in ("actions", "versions", "also", "each", "context")
+        },
     )

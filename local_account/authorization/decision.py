@@ -14,7 +14,7 @@ from local_account.authorization.principals import Named, Principal
 Documents = Mapping[str, str]
 """Policy documents by name."""
 
-Match = tuple[str, Statement, Named]
+Match = tuple[str, str, Statement, Named]
 _KINDS = {
     "identity": "an identity-based policy",
     "resource": "a resource-based policy",
@@ -35,11 +35,11 @@ class Policies:
 
 @dataclass(frozen=True)
 class Decision:
-    """The answer, why, and the statements (policy, index) that decided."""
+    """The answer, why, and the statements (kind of policy, policy, index) that decided."""
 
     allowed: bool
     reason: str = ""
-    by: tuple[tuple[str, int], ...] = ()
+    by: tuple[tuple[str, str, int], ...] = ()
 
 
 def decide(
@@ -58,7 +58,7 @@ def decide(
         if (documents := getattr(policies, kind)) is not None
     }
     for kind, matches in found.items():
-        if denying := [match for match in matches if not match[1].allows]:
+        if denying := [match for match in matches if not match[2].allows]:
             return Decision(False, f"with an explicit deny in {_KINDS[kind]}", _by(denying))
     return _allowed(principal, access, policies, found)
 
@@ -67,7 +67,7 @@ def _allowed(
     principal: Principal, access: Access, policies: Policies, found: dict[str, list[Match]]
 ) -> Decision:
     identity, resource = found["identity"], found["resource"]
-    named = max((match[2] for match in resource), default=Named.NOT)
+    named = max((match[3] for match in resource), default=Named.NOT)
     permitted = bool(identity) or principal.kind == "account"
     if principal.kind == "service" or _is_guarded(access, policies):
         if not resource:
@@ -94,8 +94,8 @@ def _nothing_allows(noun: str, access: Access) -> Decision:
     return Decision(False, f"because no {noun} allows the {access.action} action")
 
 
-def _by(matches: list[Match]) -> tuple[tuple[str, int], ...]:
-    return tuple((name, statement.index) for name, statement, _ in matches)
+def _by(matches: list[Match]) -> tuple[tuple[str, str, int], ...]:
+    return tuple((kind, name, statement.index) for kind, name, statement, _ in matches)
 
 
 def _matches(
@@ -113,6 +113,6 @@ def _matches(
                 if kind == "resource":
                     named = statement.names(principal, account_id)
                 if named and statement.is_about(access, context):
-                    yield name, statement, named
+                    yield kind, name, statement, named
         except PolicyError as error:
             raise PolicyError(f"The policy {name} cannot be judged: {error}.") from error

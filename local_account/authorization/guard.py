@@ -1,6 +1,5 @@
 """The account's guard: whose a request is, and whether all that it needs is allowed."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -12,12 +11,10 @@ from local_account.authorization.documents import Access, statements
 from local_account.authorization.engine import refusal
 from local_account.authorization.implied import Implied
 from local_account.authorization.principals import Principal
-from local_account.authorization.signatures import is_genuine
-from local_account.operations import Call, Environ, call_of
+from local_account.authorization.signatures import require_genuine
+from local_account.operations import Call, Environ, call_of, scope_of
 from local_account.service import Account, ServiceError
 
-# signature version 4, or version 2, which SDKs still presign URLs with
-_CREDENTIAL = re.compile(r"(?:Credential|AWSAccessKeyId)=([^/&]+)")
 _REST = {"lambda", "scheduler"}
 # services whose errors are those of the query protocol, whatever protocol they speak now
 _QUERY = {"s3", "sts", "iam", "cloudformation", "monitoring", "sqs", "sns"}
@@ -39,13 +36,13 @@ class Guard:
         Raises
         ------
         ServiceError
-            If nobody did whom the account knows.
+            If nobody did whom the account knows, or not in time.
         """
-        credential = environ.get("HTTP_AUTHORIZATION", "") or environ.get("QUERY_STRING", "")
-        match = _CREDENTIAL.search(credential.replace("%2F", "/"))
-        if match is None:
-            raise ServiceError("MissingAuthenticationToken", "The request is not signed.", 403)
-        found = self._identities.identify(match[1])
+        scope = scope_of(environ)
+        if scope is None:
+            message = "The request is not signed (by signature version 4, as SDKs do)."
+            raise ServiceError("MissingAuthenticationToken", message, 403)
+        found = self._identities.identify(scope.access_key_id)
         if found is None or found[1].session_token != _token(environ):
             raise ServiceError(
                 "InvalidClientTokenId",
@@ -53,13 +50,11 @@ class Guard:
                 '`eval "$(.venv/bin/mlops account env)"` for the credentials of this account.',
                 403,
             )
-        if not is_genuine(environ, found[1]):
-            raise ServiceError(
-                "SignatureDoesNotMatch",
-                "The request signature we calculated does not match the signature you provided. "
-                "Check your AWS Secret Access Key and signing method.",
-                403,
-            )
+        require_genuine(environ, scope, found[1])
+        if self._identities.is_over(scope.access_key_id):
+            code = "ExpiredToken" if scope.service in _QUERY else "ExpiredTokenException"
+            message = "The security token included in the request is expired"
+            raise ServiceError(code, message, 403 if code == "ExpiredToken" else 400)
         return found[0]
 
     def authorize(self, principal: Principal, environ: Environ) -> Call:

@@ -128,6 +128,13 @@ class Identities:
             return principal, key
         return None
 
+    def is_over(self, access_key_id: str) -> bool:
+        """Tell whether a session of a role has lasted as long as it was asked for."""
+        from moto.core.utils import utcnow
+
+        session = self._sts.get_assumed_role_from_access_key(access_key_id)
+        return session is not None and bool(session.expiration < utcnow())
+
     def _user(self, access_key_id: str) -> tuple[Principal, Credentials] | None:
         for user in self.engine.sources.backend("iam").users.values():
             for key in user.access_keys:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlparse
 
 from local_account.authorization.documents import Access
 from local_account.authorization.sources import Sources
@@ -13,8 +14,9 @@ _DATA_KEY, _DECRYPT = "kms:GenerateDataKey", "kms:Decrypt"
 _SENDS = (_DATA_KEY, _DECRYPT)
 _READS_OBJECT = {"GetObject", "HeadObject"}
 _WRITES_OBJECT = {"PutObject", "CopyObject", "CreateMultipartUpload"}
+_COPIES = {"CopyObject", "UploadPartCopy"}
 _WRITES_PART = {"UploadPart", "UploadPartCopy", "CompleteMultipartUpload"}
-_ITEMS = re.compile(r"(Batch|Transact)?(Get|Put|Update|Delete|Write)Items?|Query|Scan")
+_ITEMS = re.compile(r"(Get|Put|Update|Delete)Item|Query|Scan")
 _KEY_IS = re.compile(r"([#\w]+)\s*=\s*(:\w+)")
 
 
@@ -61,20 +63,26 @@ class Implied:
 
     def _s3(self, operation: str, params: dict[str, Any]) -> Iterator[Access]:
         buckets = self._sources.backend("s3").buckets
+        if operation in _COPIES:
+            yield from self._copied(buckets, _source(params["CopySource"]))
         bucket = buckets.get(params.get("Bucket"))
         if bucket is None:
             return
         if operation in _READS_OBJECT:
             content = operation == "GetObject" or params.get("ChecksumMode") == "ENABLED"
             yield from self._read(bucket, params, content=content)
-        if operation in ("CopyObject", "UploadPartCopy"):
-            source, _, key = params["CopySource"].lstrip("/").partition("?")[0].partition("/")
-            if source in buckets:
-                yield from self._read(buckets[source], {"Key": key}, content=True)
         if operation in _WRITES_OBJECT | _WRITES_PART:
             key_id, bucket_key = _encryption(bucket, params)
             action = _DATA_KEY if operation in _WRITES_OBJECT else _DECRYPT
             yield from self._used("s3", key_id, _s3_context(bucket, params, bucket_key), action)
+
+    def _copied(self, buckets: Any, source: dict[str, str]) -> Iterator[Access]:
+        version = source.get("VersionId", "")
+        action = "s3:GetObjectVersion" if version else "s3:GetObject"
+        context = {"s3:versionid": (version,)} if version else {}
+        yield Access(action, f"arn:aws:s3:::{source['Bucket']}/{source['Key']}", context)
+        if source["Bucket"] in buckets:
+            yield from self._read(buckets[source["Bucket"]], source, content=True)
 
     def _read(self, bucket: Any, params: dict[str, Any], content: bool) -> Iterator[Access]:
         """Yield what reading an object needs; without the right to list, none may be missed."""
@@ -136,6 +144,14 @@ class Implied:
     def _key(self, key_id: str) -> Any:
         kms = self._sources.backend("kms")
         return kms.keys.get(kms.any_id_to_key_id(key_id))
+
+
+def _source(copy_source: str) -> dict[str, str]:
+    """Read where an object is copied from, in the way that moto reads it."""
+    parsed = urlparse(copy_source)
+    bucket, _, key = unquote(parsed.path).lstrip("/").partition("/")
+    versions = parse_qs(parsed.query).get("versionId", [])
+    return {"Bucket": bucket, "Key": key, **({"VersionId": versions[0]} if versions else {})}
 
 
 def _encryption(bucket: Any, params: dict[str, Any]) -> tuple[str | None, Any]:

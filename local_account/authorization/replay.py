@@ -56,10 +56,10 @@ def exercised(accesses: Iterable[Line]) -> dict[StatementId, int]:
     counts: dict[StatementId, int] = {}
     for line in accesses:
         if line["decision"] == "allowed":
-            for name, index in line["by"]:
-                holder = policy_holder(line["resource"])
-                of_resource = name == holder
-                key = StatementId(holder if of_resource else line["role_arn"], name, index)
+            for kind, name, index in line["by"]:
+                of_resource = kind == "resource"
+                holder = policy_holder(line["resource"]) if of_resource else line["role_arn"]
+                key = StatementId(holder, name, index)
                 counts[key] = counts.get(key, 0) + 1
     return counts
 

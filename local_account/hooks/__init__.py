@@ -17,6 +17,8 @@ from local_account.hooks import (
     executions,
     functions,
     invocations,
+    judged,
+    log_groups,
     messages,
     objects,
     scheduler,
@@ -55,6 +57,8 @@ def install(account: Account, lambda_runtime: LambdaRuntime) -> Installed:
     events.install(account, bus)
     functions.install(account, lambda_runtime)
     invocations.install(lambda_runtime)
+    judged.install()
+    log_groups.install()
     messages.install(account, delivery)
     objects.install()
     scheduler.install(account)

@@ -11,17 +11,19 @@ def install(account: Account) -> None:
     """Answer every operation of CloudFormation by the account's own service."""
     service = CloudFormation(account, RESOURCE_TYPES)
     path = "moto.cloudformation.responses:CloudFormationResponse.call_action"
-    replace(path, lambda original: lambda self: _answer(self, service))
+    replace(path, lambda original: lambda self: _answer(self, account, service))
 
 
-def _answer(request: Any, service: CloudFormation) -> Any:
+def _answer(request: Any, account: Account, service: CloudFormation) -> Any:
     from moto.cloudformation.exceptions import CloudFormationError
     from moto.core.responses import ActionResult
 
     request.RESPONSE_KEY_PATH_TO_TRANSFORMER = {}  # moto's own objects have other shapes
-    operation = request._get_action()
+    operation, caller = request._get_action(), account.identities.identify(request.access_key)
     try:
-        answer: Any = service.call(operation, dict(request.params))
+        if caller is None:
+            raise ServiceError("InvalidClientTokenId", f"{request.access_key} is nobody's.", 403)
+        answer: Any = service.asked_by(caller[1]).call(operation, dict(request.params))
     except ServiceError as error:
         if error.status >= 500 or error.code == "UnsupportedOperation":
             raise

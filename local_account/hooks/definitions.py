@@ -2,17 +2,12 @@
 
 import importlib
 import json
-from functools import lru_cache
 from typing import Any
 
 from local_account.hooks.replace import add, replace
 from local_account.service import Account, ServiceError, problems_of
-from local_account.services.definitions import (
-    Problem,
-    managed_rules,
-    problems_of_definition,
-    refusal,
-)
+from local_account.services.definition_shapes import Problem
+from local_account.services.definitions import managed_rules, problems_of_definition, refusal
 
 _PARSER = "moto.stepfunctions.parser"
 _BACKEND = f"{_PARSER}.models:StepFunctionsParserBackend"
@@ -30,7 +25,8 @@ _MOST_PROBLEMS = 100
 def install(account: Account) -> None:
     """Check requests, definitions and roles before moto stores them."""
     replace(f"{_RESPONSES}.call_action", _well_formed)
-    replace(f"{_BACKEND}._validate_definition", lambda original: staticmethod(_require_valid))
+    # what stores a definition is wrapped below, and has found it valid
+    replace(f"{_BACKEND}._validate_definition", lambda original: staticmethod(lambda **_: None))
     replace(f"{_BACKEND}.create_state_machine", lambda original: _checked(account, original))
     replace(f"{_BACKEND}.update_state_machine", lambda original: _rechecked(account, original))
     add(f"{_RESPONSES}.validate_state_machine_definition", _validate)
@@ -46,12 +42,16 @@ def _well_formed(original: Any) -> Any:
     return call
 
 
-@lru_cache(maxsize=32)
 def problems_in(definition: str) -> list[Problem]:
     """Return what is wrong with a definition, the interpreter's objections included."""
     if problems := problems_of_definition(definition):
         return problems
     parser = importlib.import_module(f"{_PARSER}.asl.parse.asl_parser").AmazonStateLanguageParser
+    return objections(parser, definition)
+
+
+def objections(parser: Any, definition: str) -> list[Problem]:
+    """Return what keeps one of the interpreter's parsers from reading a definition."""
     try:
         parser.parse(definition)
     except Exception as error:  # noqa: BLE001 - whatever keeps it from being read

@@ -15,9 +15,12 @@ from local_account.services.checksums import ALGORITHMS, checksum
 _LONGEST_KEY_BYTES = 1024
 _NAME = re.compile(r"(?!xn--|sthree-|amzn-s3-demo-)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _NO_NAME = re.compile(r"\d+\.\d+\.\d+\.\d+|.*\.\..*|.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)")
-_CONDITIONS = ("If-Match", "If-None-Match")
+_WRITES = (
+    *("put_object", "copy_object", "_key_response_post"),  # the last completes uploads
+    *("delete_object", "_bucket_response_delete_keys"),
+)
 _DEFAULT = "CRC64NVME"
-_conditional_writes = threading.Lock()
+_writing = threading.RLock()
 
 
 def install() -> None:
@@ -31,7 +34,8 @@ def install() -> None:
     replace(f"{backend}.upload_part", of_an_upload_that_is_there)
     replace(f"{backend}._get_results_from_token", _after_a_known_token)
     replace("moto.s3.models:FakeMultipart.complete", _in_order)
-    replace(f"{responses}.put_object", _one_at_a_time)
+    for write in _WRITES:
+        replace(f"{responses}.{write}", one_at_a_time)
     replace(f"{responses}._get_checksum", lambda original: _checked)
     replace(f"{responses}.head_object", _with_its_checksum)
     replace("moto.s3.models:FakeBucket.get_permission", _permitted)
@@ -153,16 +157,14 @@ def _in_order(original: Any) -> Any:
     return complete
 
 
-def _one_at_a_time(original: Any) -> Any:
+def one_at_a_time(original: Any) -> Any:
     """Let no write come between the condition of another one and what it writes."""
 
-    def put_object(self: Any) -> Any:
-        if not any(name in self.headers for name in _CONDITIONS):
-            return original(self)
-        with _conditional_writes:
-            return original(self)
+    def write(*args: Any, **kw: Any) -> Any:
+        with _writing:
+            return original(*args, **kw)
 
-    return put_object
+    return write
 
 
 def _checked(self: Any, response_headers: dict[str, Any]) -> tuple[str, str | None]:

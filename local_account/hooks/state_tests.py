@@ -6,9 +6,11 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from local_account.hooks.definitions import objections
 from local_account.hooks.replace import add, replace
 from local_account.hooks.task_errors import failure_event
-from local_account.service import Account
+from local_account.service import Account, ServiceError
+from local_account.services.definitions import refusal
 from local_account.services.state_tests import Ending, StateTest, answer, state_test
 
 _PARSER = "moto.stepfunctions.parser"
@@ -35,6 +37,10 @@ def _test(account: Account, response: Any) -> Any:
 
     params = json.loads(response.body)
     test = state_test(params)
+    asl = importlib.import_module(f"{_PARSER}.asl.parse.test_state.asl_parser")
+    parser = asl.TestStateAmazonStateLanguageParser
+    if problems := objections(parser, json.dumps(test.state)):
+        raise ServiceError("InvalidDefinition", refusal(problems))
     env = _evaluated(account, test)
     result, details = answer(test, _ending(env))
     if params.get("inspectionLevel", "INFO") != "INFO":

@@ -4,6 +4,7 @@ from typing import Any
 
 from local_account.hooks.replace import replace
 from local_account.service import Account
+from local_account.services.integrations import SDK_SERVICES
 from local_account.services.step_functions import Caller
 
 _PARSER = "moto.stepfunctions.parser.asl.component.state.exec"
@@ -34,6 +35,8 @@ def install(account: Account) -> None:
 
     for module in _CALLING:
         replace(f"{module}:boto_client_for", of_the_caller)
+    names = "state_task_service:StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES"
+    replace(f"{_TASKS}.service.{names}", lambda original: original | SDK_SERVICES)
     replace(f"{_TASKS}.state_task:StateTask._eval_state_credentials", _of_the_machine)
 
 

@@ -8,12 +8,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local_account.hooks.replace import replace
 from local_account.services import step_functions
+from local_account.services.state_tests import NEVER_CAUGHT
 
 _ASL = "moto.stepfunctions.parser.asl"
 _SERVICE = f"{_ASL}.component.state.exec.state_task.service"
 _CHOICE = f"{_ASL}.component.state.choice.comparison"
 _ERRORS = f"{_ASL}.component.common.error_name"
-_NEVER_CAUGHT = {"States.Runtime", "States.DataLimitExceeded"}
 
 
 def install() -> None:
@@ -131,7 +131,7 @@ def _matched(original: Any) -> Any:
 
     def match(self: Any, env: Any) -> None:
         error = env.stack[-1]
-        if error is not None and error.error_name in _NEVER_CAUGHT:
+        if error is not None and error.error_name in NEVER_CAUGHT:
             env.stack[-1] = False
         else:
             original(self, env)

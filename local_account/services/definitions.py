@@ -7,15 +7,22 @@ ValidateStateMachineDefinition show. What only the embedded account lacks says s
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from jsonpath_ng.exceptions import JSONPathError
-from jsonpath_ng.ext import parse as parse_json_path
-
+from local_account.services.definition_shapes import (
+    Problem,
+    State,
+    machines_in,
+    misshapen,
+    read,
+)
 from local_account.services.integrations import integration_problems
-
-State = dict[str, Any]
+from local_account.services.json_paths import (
+    REFERENCE_PATH,
+    is_intrinsic,
+    is_json_path,
+    unmodelled_in,
+)
 
 _ENDS = frozenset({"Next", "End"})
 _PATHS = frozenset({"InputPath", "OutputPath"})
@@ -44,47 +51,34 @@ _FIELDS: Mapping[str, frozenset[str]] = {
 }
 _EVERYWHERE = frozenset({"Type", "Comment", "QueryLanguage"})
 _REQUIRED = {"Task": "Resource", "Choice": "Choices", "Parallel": "Branches"}
-_TEMPLATES = ("Parameters", "ResultSelector", "ItemSelector", "Assign")
+_TEMPLATES = ("Parameters", "ResultSelector", "ItemSelector")
 _REFERENCE_PATHS = frozenset({"ResultPath"})
 _OPERATOR = re.compile(
     r"(String|Numeric|Boolean|Timestamp)(Equals|(Less|Greater)Than(Equals)?)(Path)?"
     r"|StringMatches|Is(Null|Present|Numeric|String|Boolean|Timestamp)"
 )
 _COMBINED = ("And", "Or", "Not")
-_SIMPLE_PATH = re.compile(r"\$(\.[\w-]+|\[\d+\]|\['[^']+'\])*")
-_VARIABLE = re.compile(r"\$(\$|[A-Za-z_]\w*)")
-_INTRINSIC = re.compile(r"States\.([A-Za-z0-9]+)\(.*\)", re.DOTALL)
-_FUNCTIONS = frozenset(
-    {
-        *("Format", "StringToJson", "JsonToString", "Array", "ArrayPartition", "ArrayContains"),
-        *("ArrayRange", "ArrayGetItem", "ArrayLength", "ArrayUnique", "Base64Encode"),
-        *("Base64Decode", "Hash", "JsonMerge", "MathRandom", "MathAdd", "StringSplit", "UUID"),
-    }
-)
 _LONGEST_NAME = 80
-
-
-class Problem(NamedTuple):
-    """One thing that is wrong: AWS's code, what it is, and where (as a JSON pointer)."""
-
-    message: str
-    location: str | None
-    code: str = "SCHEMA_VALIDATION_FAILED"
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.message} at {self.location or 'null'}"
 
 
 def problems_of_definition(definition: str) -> list[Problem]:
     """Return what AWS would refuse a definition for; nothing if it is one that runs."""
     try:
-        machine = json.loads(definition)
+        machine = read(definition)
     except ValueError as error:
         return [Problem(str(error), None, "INVALID_JSON_DESCRIPTION")]
-    if not isinstance(machine, dict):
-        return [Problem("Value is not a JSON object", "")]
-    problems = [*_language(machine), *_in_container(machine, "")]
-    return problems or list(_in_graph(machine, ""))
+    if problems := list(misshapen(machine)):
+        return problems
+    containers = list(_containers(machine, ""))
+    problems = [*_language(machine)]
+    for at, container in containers:
+        problems += _in_container(container, at)
+    if problems:
+        return problems
+    problems = list(_duplicates(containers))
+    for at, container in containers:
+        problems += _in_graph(container, at)
+    return problems
 
 
 def problems_of_state(state: State) -> list[Problem]:
@@ -99,7 +93,7 @@ def refusal(problems: list[Problem]) -> str:
 
 def managed_rules(definition: str) -> set[str]:
     """Return the names of the rules that Step Functions keeps for what `.sync` waits for."""
-    resources = {state.get("Resource", "") for state in states_of(json.loads(definition)).values()}
+    resources = {state.get("Resource", "") for _, state in states_of(json.loads(definition))}
     return {
         rule
         for resource in resources
@@ -116,22 +110,29 @@ _MANAGED_RULES = {
 }
 
 
-def states_of(container: State) -> dict[str, State]:
-    """Return the states of a machine by name, those inside Parallel and Map states too."""
-    found: dict[str, State] = {}
+def states_of(machine: State) -> Iterator[tuple[str, State]]:
+    """Yield the states of a machine and their names, those inside Parallel and Map states too."""
+    for _, container in _containers(machine, ""):
+        yield from container["States"].items()
+
+
+def _containers(container: State, at: str) -> Iterator[tuple[str, State]]:
+    yield at, container
     for name, state in container["States"].items():
-        found[name] = state
-        for _, inner in _inner(state):
-            found.update(states_of(inner))
-    return found
+        for where, inner in machines_in(state):
+            yield from _containers(inner, f"{at}/States/{name}{where}")
 
 
-def _inner(state: State) -> Iterator[tuple[str, State]]:
-    for number, branch in enumerate(state.get("Branches", [])):
-        yield f"/Branches[{number}]", branch
-    for field in ("ItemProcessor", "Iterator"):
-        if field in state:
-            yield f"/{field}", state[field]
+def _duplicates(containers: list[tuple[str, State]]) -> Iterator[Problem]:
+    """Yield the states whose name another state of the whole machine has."""
+    known: set[str] = set()
+    for at, container in containers:
+        states = container["States"]
+        for name in states:
+            if name in known or name in states.repeated:
+                message = f"Duplicate State name: {name}"
+                yield Problem(message, f"{at}/States/{name}", "DUPLICATE_STATE_NAME")
+        known |= states.keys()
 
 
 def _language(machine: State) -> Iterator[Problem]:
@@ -143,18 +144,12 @@ def _unmodelled(what: str, location: str) -> Problem:
     return Problem(f"The embedded account does not model {what}", location)
 
 
-def _in_container(container: Any, at: str) -> Iterator[Problem]:
-    missing = [name for name in ("StartAt", "States") if name not in container]
-    if missing:
-        yield Problem(f"These fields are required: [{', '.join(missing)}]", at)
-        return
+def _in_container(container: State, at: str) -> Iterator[Problem]:
     for name, state in container["States"].items():
         location = f"{at}/States/{name}"
         if len(name) > _LONGEST_NAME:
             yield Problem(f"A state's name has at most {_LONGEST_NAME} characters", location)
         yield from _in_state(state, location)
-        for where, inner in _inner(state):
-            yield from _in_container(inner, f"{location}{where}")
 
 
 def _in_state(state: State, at: str) -> Iterator[Problem]:
@@ -185,27 +180,34 @@ def _in_paths(state: State, at: str) -> Iterator[Problem]:
     for field, value in state.items():
         if not field.endswith("Path") or value is None:
             continue
-        if not is_json_path(value) and not _is_intrinsic(value):
+        if not is_json_path(value) and not is_intrinsic(value):
             yield Problem("Value must be a valid JSONPath.", f"{at}/{field}")
-        elif field in _REFERENCE_PATHS and not _SIMPLE_PATH.fullmatch(value):
+        elif what := unmodelled_in(value):
+            yield _unmodelled(what, f"{at}/{field}")
+        elif field in _REFERENCE_PATHS and not REFERENCE_PATH.fullmatch(value):
             yield Problem("Value is not a Reference Path", f"{at}/{field}")
     for field in _TEMPLATES:
-        for key in _broken_keys(state.get(field)):
-            message = "must be a valid JSONPath or a valid intrinsic function call"
-            yield Problem(f"The value for the field '{key}' {message}", f"{at}/{field}")
+        for key, value in _keys(state.get(field)):
+            if not is_json_path(value) and not is_intrinsic(value):
+                message = "must be a valid JSONPath or a valid intrinsic function call"
+                yield Problem(f"The value for the field '{key}' {message}", f"{at}/{field}")
+            elif what := unmodelled_in(value):
+                yield _unmodelled(what, f"{at}/{field}")
+    if "Assign" in state:
+        yield _unmodelled("variables", f"{at}/Assign")
 
 
-def _broken_keys(template: Any) -> Iterator[str]:
-    """Yield the names of fields that should be paths, and are none."""
+def _keys(template: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the fields that must be paths or calls."""
     if isinstance(template, list):
         for member in template:
-            yield from _broken_keys(member)
+            yield from _keys(member)
     elif isinstance(template, dict):
         for key, value in template.items():
-            if not key.endswith(".$"):
-                yield from _broken_keys(value)
-            elif not is_json_path(value) and not _is_intrinsic(value):
-                yield key
+            if key.endswith(".$"):
+                yield key, value
+            else:
+                yield from _keys(value)
 
 
 def _in_rules(state: State, at: str) -> Iterator[Problem]:
@@ -226,7 +228,8 @@ def _in_rules(state: State, at: str) -> Iterator[Problem]:
             if "States.ALL" in errors and (len(errors) > 1 or number < len(rules) - 1):
                 message = "States.ALL must appear alone and at end of list"
                 yield Problem(message, f"{location}/ErrorEquals")
-            yield from _in_paths({k: v for k, v in rule.items() if k == "ResultPath"}, location)
+            kept = {k: v for k, v in rule.items() if k in ("ResultPath", "Assign")}
+            yield from _in_paths(kept, location)
 
 
 def _in_rule(rule: State, at: str) -> Iterator[Problem]:
@@ -245,6 +248,10 @@ def _in_rule(rule: State, at: str) -> Iterator[Problem]:
         yield Problem(f"The object must have only one of the following fields, {fields}", at)
     if "Variable" in rule and not is_json_path(rule["Variable"]):
         yield Problem("Value is not a Reference Path", f"{at}/Variable")
+    elif what := unmodelled_in(rule.get("Variable", "$")):
+        yield _unmodelled(what, f"{at}/Variable")
+    paths = {field: rule[field] for field in tests if field.endswith("Path")}
+    yield from _in_paths({**paths, **({"Assign": {}} if "Assign" in rule else {})}, at)
 
 
 def _in_graph(container: State, at: str) -> Iterator[Problem]:
@@ -267,9 +274,6 @@ def _in_graph(container: State, at: str) -> Iterator[Problem]:
         for name in sorted(set(states) - _reached(start, edges), key=list(states).index):
             message = f'State "{name}" is not reachable.'
             yield Problem(message, f"{at}/States/{name}", "MISSING_TRANSITION_TARGET")
-    for name, state in states.items():
-        for where, inner in _inner(state):
-            yield from _in_graph(inner, f"{at}/States/{name}{where}")
 
 
 def _transitions(state: State) -> Iterator[tuple[str, str]]:
@@ -293,23 +297,3 @@ def _reached(start: str, edges: Mapping[str, list[tuple[str, str]]]) -> set[str]
             found.add(name)
             waiting += [target for _, target in edges.get(name, [])]
     return found
-
-
-@lru_cache(maxsize=1024)
-def is_json_path(value: Any) -> bool:
-    """Tell whether a value is a path into a state's input, its context or a variable."""
-    if not isinstance(value, str) or not value.startswith("$"):
-        return False
-    path = _VARIABLE.sub("$", value, count=1)
-    if _SIMPLE_PATH.fullmatch(path):
-        return True
-    try:
-        parse_json_path(path)
-    except (JSONPathError, AttributeError):  # what the library's lexer and parser raise
-        return False
-    return True
-
-
-def _is_intrinsic(value: Any) -> bool:
-    match = _INTRINSIC.fullmatch(value) if isinstance(value, str) else None
-    return match is not None and match[1] in _FUNCTIONS

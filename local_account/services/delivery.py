@@ -16,7 +16,9 @@ from local_account.service import Account, ServiceError
 
 Target = dict[str, Any]
 
+# in place of a day with up to 185 retries
 _RETRIED_SECONDS = (0.2, 0.5, 1.0)
+_OLDEST_SECONDS = 86400
 _PERMANENT = {"AccessDenied", "AccessDeniedException", "ResourceNotFoundException"}
 
 
@@ -78,7 +80,7 @@ class Delivery:
 
     def submit(self, parcel: Parcel) -> None:
         """Deliver a parcel soon."""
-        delivery = self._deliveries.submit(self._deliver, parcel)
+        delivery = self._deliveries.submit(self._deliver, parcel, time.monotonic())
         delivery.add_done_callback(partial(self._check, parcel))
 
     def close(self) -> None:
@@ -92,9 +94,8 @@ class Delivery:
             traceback.print_exception(error)
             self._dead_letter(parcel, "INTERNAL_ERROR", error, 0)
 
-    def _deliver(self, parcel: Parcel) -> None:
-        attempts = int(parcel.target.get("RetryPolicy", {}).get("MaximumRetryAttempts", 185))
-        for attempt in range(attempts + 1):
+    def _deliver(self, parcel: Parcel, submitted: float) -> None:
+        for attempt in range(len(_RETRIED_SECONDS) + 1):
             try:
                 self._send(parcel, parcel.payload(attempt + 1))
             except UnsupportedTarget as error:
@@ -106,8 +107,9 @@ class Delivery:
             except (BotoCoreError, ClientError) as error:
                 response = getattr(error, "response", {})
                 code = response.get("Error", {}).get("Code", "SDK_CLIENT_ERROR")
-                if code in _PERMANENT or attempt >= min(attempts, len(_RETRIED_SECONDS)):
-                    self._dead_letter(parcel, code, error, attempt)
+                exhausted = "" if code in _PERMANENT else _exhausted(parcel, attempt, submitted)
+                if exhausted or code in _PERMANENT:
+                    self._dead_letter(parcel, code, error, attempt, exhausted)
                     break
                 time.sleep(_RETRIED_SECONDS[attempt])
             else:
@@ -154,17 +156,32 @@ class Delivery:
             },
         )
 
-    def _dead_letter(self, parcel: Parcel, code: str, error: Exception, retries: int) -> None:
+    def _dead_letter(
+        self, parcel: Parcel, code: str, error: Exception, retries: int, exhausted: str = ""
+    ) -> None:
         queue_arn = parcel.target.get("DeadLetterConfig", {}).get("Arn")
         if not queue_arn:
             print(f"event dropped: {parcel.target['Arn']}: {error}", flush=True)
             return
         body, attributes = parcel.dead_letter(code, str(error), retries)
+        if exhausted:
+            attributes = {**attributes, "EXHAUSTED_RETRY_CONDITION": exhausted}
         try:
             sqs = self._account.client("sqs", credentials=self._credentials(parcel, letter=True))
             self._send_message(sqs, queue_arn.split(":")[-1], body, attributes)
         except (BotoCoreError, ClientError, ServiceError) as undelivered:
             print(f"dead letter lost: {queue_arn}: {undelivered} ({error})", flush=True)
+
+
+def _exhausted(parcel: Parcel, retries: int, submitted: float) -> str:
+    """Return which limit forbids another retry, or nothing."""
+    policy = parcel.target.get("RetryPolicy", {})
+    most = int(policy.get("MaximumRetryAttempts", len(_RETRIED_SECONDS)))
+    if retries >= min(most, len(_RETRIED_SECONDS)):
+        return "MaximumRetryAttempts"
+    age = time.monotonic() - submitted + _RETRIED_SECONDS[retries]
+    oldest = float(policy.get("MaximumEventAgeInSeconds", _OLDEST_SECONDS))
+    return "MaximumEventAgeInSeconds" if age > oldest else ""
 
 
 def _write_log(logs: Any, group: str, line: str) -> None:

@@ -2,10 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
-
-from botocore.session import get_session
 
 from local_account.service import service_model
 from local_account.services import step_functions
@@ -14,7 +11,8 @@ _RESOURCE = re.compile(
     r"arn:aws[a-z-]*:states:[^:]*:[^:]*:(?P<service>aws-sdk:[a-z0-9]+|[a-z-]+):(?P<action>\w+)"
     r"(\.(?P<pattern>sync|sync:2|waitForTaskToken))?"
 )
-_FUNCTION = re.compile(r"arn:aws[a-z-]*:(lambda:.*:function:.+|states:.*:activity:.+)")
+_FUNCTION = re.compile(r"arn:aws[a-z-]*:lambda:.*:function:.+")
+_ACTIVITY = re.compile(r"arn:aws[a-z-]*:states:.*:activity:.+")
 _TOKEN = "waitForTaskToken"  # noqa: S105 - the name of a pattern
 _INTEGRATIONS: dict[str, dict[str, set[str | None]]] = {
     "lambda": {"invoke": {None, _TOKEN}},
@@ -29,7 +27,22 @@ _INTEGRATIONS: dict[str, dict[str, set[str | None]]] = {
     "states": {"startExecution": {None, _TOKEN, "sync", "sync:2"}},
 }
 _OTHERS_OF_SAGEMAKER = re.compile("create(Transform|HyperParameterTuning|Labeling)Job")
-_SERVICES = {"states": "stepfunctions", "sfn": "stepfunctions"}
+SDK_SERVICES = {
+    **{
+        name: name
+        for name in (
+            *("budgets", "cloudformation", "cloudwatch", "dynamodb", "ecr", "iam", "kms", "lambda"),
+            *("s3", "sagemaker", "scheduler", "sns", "sqs", "ssm", "sts"),
+        )
+    },
+    "cloudwatchlogs": "logs",
+    "eventbridge": "events",
+    "sagemakerruntime": "sagemaker-runtime",
+    "servicequotas": "service-quotas",
+    "sfn": "stepfunctions",
+}
+"""The services of this account that `aws-sdk` calls, by its names, with botocore's."""
+_OPTIMIZED = {"states": "stepfunctions"}
 _ANY = ("string", "blob", "timestamp")  # other values are written as JSON
 _TYPES: dict[str, Any] = {
     "structure": dict,
@@ -48,6 +61,9 @@ def integration_problems(task: dict[str, Any]) -> Iterator[tuple[str, str]]:
     resource = str(task["Resource"])
     if _FUNCTION.fullmatch(resource):
         return
+    if _ACTIVITY.fullmatch(resource):
+        yield "Resource", f"The embedded account does not model activities: {resource}"
+        return
     match = _RESOURCE.fullmatch(resource)
     if match is None:
         yield "Resource", "Value is not a valid resource ARN"
@@ -56,7 +72,7 @@ def integration_problems(task: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if refusal := _refusal(service, action, pattern, resource):
         yield "Resource", refusal
         return
-    shape = _operation(service, action).input_shape
+    shape = _operation(_botocore_name(service), action).input_shape
     for message in _in_parameters(task.get("Parameters", {}), shape):
         yield "Parameters", message
 
@@ -70,8 +86,11 @@ def result_problems(resource: str, result: Any, *, is_strict: bool) -> Iterator[
     if match["pattern"] == "sync":  # AWS is asked for the job when it has ended
         action = action.replace("create", "describe")
     shape = _operation("sagemaker", action).output_shape
+    if not isinstance(result, dict):
+        yield "The result is not a JSON object"
+        return
     metadata = ("SdkHttpMetadata", "SdkResponseMetadata")
-    given = {name: value for name, value in dict(result).items() if name not in metadata}
+    given = {name: value for name, value in result.items() if name not in metadata}
     for problem in _in_parameters(given, shape):
         if is_strict or "required" not in problem:
             yield problem
@@ -82,30 +101,30 @@ def _refusal(service: str, action: str, pattern: str | None, resource: str) -> s
         f"The resource provided {resource} is not recognized. The value is not a valid resource "
         "ARN, or the resource is not available in this region."
     )
-    if service.startswith("aws-sdk:"):
-        known = _operation(service, action) is not None and pattern in (None, _TOKEN)
+    unmodelled = f"The embedded account does not model the integration {resource}"
+    name = service.removeprefix("aws-sdk:")
+    if name != service:
+        if name not in SDK_SERVICES:
+            return unknown if name in SDK_SERVICES.values() else unmodelled
+        known = _operation(SDK_SERVICES[name], action) is not None and pattern in (None, _TOKEN)
         return "" if known else unknown
     actions = _INTEGRATIONS.get(service)
     if actions is None or (service == "sagemaker" and _OTHERS_OF_SAGEMAKER.match(action)):
-        return f"The embedded account does not model the integration {resource}"
+        return unmodelled
     return "" if pattern in actions.get(action, ()) else unknown
 
 
-def _operation(service: str, action: str) -> Any:
+def _botocore_name(service: str) -> str:
+    sdk = service.removeprefix("aws-sdk:")
+    return SDK_SERVICES[sdk] if sdk != service else _OPTIMIZED.get(service, service)
+
+
+def _operation(name: str, action: str) -> Any:
     """Return botocore's model of an operation, or None if there is none of that name."""
-    name = service.removeprefix("aws-sdk:")
-    name = _SERVICES.get(name, name)
-    if name not in _available():
-        return None
     model = service_model(name)
     operation = action[0].upper() + action[1:]
     known = action[0].islower() and operation in model.operation_names
     return model.operation_model(operation) if known else None
-
-
-@lru_cache
-def _available() -> frozenset[str]:
-    return frozenset(get_session().get_available_services())
 
 
 def _in_parameters(given: Any, shape: Any) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import queue
 import secrets
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,18 +20,25 @@ class RuntimeApi(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, look: Callable[[], None] = lambda: None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self._look = look
         self.host = f"127.0.0.1:{self.server_address[1]}"
         self.secret = secrets.token_urlsafe(24)
         self.is_loading, self.request_id = True, ""
         self.loaded = threading.Event()
-        self.invocations: queue.Queue[tuple[dict[str, str], bytes]] = queue.Queue()
+        # None: there are no more
+        self.invocations: queue.Queue[tuple[dict[str, str], bytes] | None] = queue.Queue()
         self.answer: Future[tuple[bytes, bool]] = Future()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def service_actions(self) -> None:
+        """Look, twice a second, at what is to be looked at."""
+        self._look()
+
     def stop(self) -> None:
         """Stop serving, which takes up to half a second."""
+        self.invocations.put(None)
         self.shutdown()
         self.server_close()
 
@@ -76,7 +84,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.server.is_loading = False
         self.server.loaded.set()
-        headers, payload = self.server.invocations.get()
+        invocation = self.server.invocations.get()
+        if invocation is None:
+            self.server.invocations.put(None)  # for whoever else waits
+            self.close_connection = True
+            return
+        headers, payload = invocation
         self._reply(200, payload, headers)
 
     def do_POST(self) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from local_account.archives import extract_zip
+from local_account.limits import MIB
 from local_account.native_packages import use_native_builds
 from local_account.service import Account
 from local_account.services.lambda_destinations import session_of
@@ -19,7 +20,7 @@ from local_account.services.lambda_sandbox import Confinement, confine
 from local_account.services.lambda_worker import Function, Invocation, Worker, error_document
 
 _MAX_RESPONSE_BYTES = 6_291_556
-_MAX_CODE_BYTES = 250 * 1024 * 1024  # unpacked, as on AWS
+_MAX_CODE_BYTES = 250 * MIB  # unpacked, as on AWS
 
 
 class LambdaRuntime:
@@ -107,8 +108,8 @@ class LambdaRuntime:
                 self._end(worker)
             task_root = self._task_root(function)
         confined = confine(self._python, task_root, task_root.parent / uuid.uuid4().hex)
-        command = [*confined.leader, str(self._python), "-m", "awslambdaric", function.handler]
-        worker = Worker(command, task_root.parent, self._environment(function, confined), key)
+        command = [str(self._python), "-m", "awslambdaric", function.handler]
+        worker = Worker(confined, command, task_root, self._environment(function, confined), key)
         with self._lock:
             self._workers.append(worker)
         return worker

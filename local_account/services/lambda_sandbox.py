@@ -7,7 +7,7 @@ beside the code for the next cold start. Without bubblewrap a worker is a plain 
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_account.contained import leader
+from local_account.contained import Isolation, leader
 from local_account.sandbox import bubblewrap_works, isolated, python_folders
 
 _CLIENT = Path(__file__).parents[1] / "lambda_client"
@@ -18,7 +18,9 @@ _TASK_ROOT, _CLIENT_INSIDE, _COMPILED = "/var/task", "/var/runtime", "/var/cache
 class Confinement:
     """How one worker is started, and where it finds its code."""
 
+    isolation: Isolation
     leader: list[str]
+    scratch: Path
     task_root: str
     client: str
     home: str
@@ -38,7 +40,8 @@ def confine(python: Path, code: Path, scratch: Path) -> Confinement:
         A folder of this worker's own.
     """
     if not bubblewrap_works():
-        return Confinement(leader("process"), str(code), str(_CLIENT), str(code.parent), {})
+        found = (str(code), str(_CLIENT), str(code.parent))
+        return Confinement("process", leader("process"), scratch, *found, {})
     compiled = code.parent / "compiled"
     for folder in (compiled, scratch / "tmp", scratch / "shm"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +51,9 @@ def confine(python: Path, code: Path, scratch: Path) -> Confinement:
     argv += ["--ro-bind", str(code), _TASK_ROOT, "--ro-bind", str(_CLIENT), _CLIENT_INSIDE]
     argv += ["--bind", str(compiled), _COMPILED, "--remount-ro", "/", "--chdir", _TASK_ROOT, "--"]
     return Confinement(
+        isolation="bwrap",
         leader=[*leader("bwrap"), *argv],
+        scratch=scratch,
         task_root=_TASK_ROOT,
         client=_CLIENT_INSIDE,
         home="/tmp",  # noqa: S108 - the worker's own

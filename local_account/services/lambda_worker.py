@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -10,12 +11,14 @@ import time
 import uuid
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
-from local_account.limits import MIB, descendants, memory_of
+from local_account.contained import Process
+from local_account.limits import MIB, family, memory_of
 from local_account.services.lambda_api import RuntimeApi
+from local_account.services.lambda_sandbox import Confinement
 
 _MAX_LOG_BYTES = 4 * MIB
 _LOOKED_AT_SECONDS = 0.05
@@ -96,56 +99,59 @@ def _exit_reason(status: int) -> str:
     """Say how a runtime ended, in the words of AWS's supervisor."""
     if status == 0:
         return "Runtime exited without providing a reason"
-    number = -status if status < 0 else status - 128
-    if number in _SIGNALS:
-        return f"Runtime exited with error: signal: {_SIGNALS[number]}"
+    if name := _SIGNALS.get(status - 128):
+        return f"Runtime exited with error: signal: {name}"
     return f"Runtime exited with error: exit status {status}"
 
 
 class Worker:
     """One process that has loaded a function and waits for its invocations.
 
-    It and what it starts end with the account, even when that is killed.
+    It and what it starts end with the account, even when that is killed. What it prints goes
+    to a file without a name, which is gone with it and kept from growing without end.
     """
 
     def __init__(
-        self, command: list[str], folder: Path, environment: dict[str, str], key: str
+        self,
+        confined: Confinement,
+        command: list[str],
+        task_root: Path,
+        environment: dict[str, str],
+        key: str,
     ) -> None:
         self.function_name = environment["AWS_LAMBDA_FUNCTION_NAME"]
         self.key = key
-        self.api = RuntimeApi()
-        self.folder = folder
         self.log_stream = time.strftime("%Y/%m/%d/[$LATEST]") + uuid.uuid4().hex
-        self.log_path = folder / f"{uuid.uuid4().hex}.log"
+        self._scratch = confined.scratch
+        self.log, self._log_offset = _nameless(task_root.parent / uuid.uuid4().hex), 0
+        self._cutting = threading.Lock()
+        self.api = RuntimeApi(self._cut_log)
         contact = {
             "AWS_LAMBDA_RUNTIME_API": self.api.host,
             "LOCAL_ACCOUNT_RUNTIME_SECRET": self.api.secret,
         }
-        with self.log_path.open("wb") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=folder / "task",
-                env={**environment, **contact},
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.log_offset = self.peak_bytes = 0
+        popen = subprocess.Popen(
+            [*confined.leader, *command],
+            cwd=task_root,
+            env={**environment, **contact},
+            stdin=subprocess.PIPE,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._process, self.peak_bytes = Process(popen, confined.isolation), 0
         self.begun, self.loaded = time.monotonic(), False
         threading.Thread(target=self._reap, daemon=True).start()
 
     def _reap(self) -> None:
-        status = self.process.wait()
-        if self.process.stdin is not None:
-            self.process.stdin.close()  # whatever it started ends with it
+        status = self._process.wait(None) or 0
         message = f"RequestId: {self.api.request_id} Error: {_exit_reason(status)}"
         self.api.settle(error_document("Runtime.ExitError", message), True)
 
     @property
     def alive(self) -> bool:
         """Whether the process runs."""
-        return self.process.poll() is None
+        return self._process.running
 
     def invoke(self, function: Function, payload: bytes, request_id: str) -> Invocation:
         """Hand the process an invocation and wait for its answer, its end or the timeout.
@@ -175,7 +181,7 @@ class Worker:
             self.api.answer = Future()
         seconds = time.monotonic() - started
         note = _ended(body) if is_error else ""
-        log = self._log(request_id, function.version, note) + _report(
+        log = self._logged(request_id, function.version, note) + _report(
             request_id, seconds, function.memory_mb, self.peak_bytes
         )
         return Invocation(body, is_error, f"{log}{init}")
@@ -206,30 +212,53 @@ class Worker:
 
     def _memory(self) -> int:
         """Return what the process and all that it started have in memory, in bytes."""
-        used = sum(map(memory_of, descendants(self.process.pid)))
+        used = sum(map(memory_of, family(self._process.pid)))
         self.peak_bytes = max(self.peak_bytes, used)
         return used
 
-    def _log(self, request_id: str, version: str, note: str) -> str:
-        with self.log_path.open("rb") as log:
-            log.seek(self.log_offset)
-            text = log.read(_MAX_LOG_BYTES)
-            self.log_offset += len(text)
-            if len(text) == _MAX_LOG_BYTES:
-                text += f"\nThe rest is left out: over {_MAX_LOG_BYTES} bytes.\n".encode()
-                self.log_offset = log.seek(0, os.SEEK_END)
+    def _logged(self, request_id: str, version: str, note: str) -> str:
+        text = self._read_log()
         return (
             f"START RequestId: {request_id} Version: {version}\n"
             f"{text.decode(errors='replace')}{note}END RequestId: {request_id}\n"
         )
 
+    def _read_log(self) -> bytes:
+        with self._cutting:
+            if self.log.closed:  # the account ends
+                return b""
+            text = os.pread(self.log.fileno(), _MAX_LOG_BYTES, self._log_offset)
+            self._log_offset += len(text)
+            if len(text) == _MAX_LOG_BYTES:
+                text += f"\nThe rest is left out: over {_MAX_LOG_BYTES} bytes.\n".encode()
+                self._log_offset = os.fstat(self.log.fileno()).st_size
+            if self._log_offset > _MAX_LOG_BYTES:
+                os.ftruncate(self.log.fileno(), 0)
+                self._log_offset = 0
+            return text
+
+    def _cut_log(self) -> None:
+        """Drop what will be left out of the log anyway, however much that is."""
+        with self._cutting:
+            end = self._log_offset + _MAX_LOG_BYTES
+            if not self.log.closed and os.fstat(self.log.fileno()).st_size > end:
+                os.ftruncate(self.log.fileno(), end)
+
     def kill(self) -> None:
         """End the process and what it started, as `kill -9` does."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self._process.kill()
 
     def discard(self) -> None:
-        """Kill the process and stop its API."""
+        """Kill the process, stop its API and remove its folder and log."""
         self.kill()
+        with self._cutting:
+            self.log.close()
         threading.Thread(target=self.api.stop, daemon=True).start()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+def _nameless(path: Path) -> BinaryIO:
+    """Open a file of no name that every writer appends to."""
+    file = path.open("a+b", buffering=0)
+    path.unlink()
+    return file

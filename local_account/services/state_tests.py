@@ -4,16 +4,18 @@ Sources: botocore's shapes and AWS documentation "Testing state machines with Te
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from local_account.service import ServiceError
-from local_account.services.definitions import Problem, problems_of_state, refusal, states_of
+from local_account.services.definition_shapes import State, misshapen, misshapen_state, read
+from local_account.services.definitions import problems_of_state, refusal, states_of
 from local_account.services.integrations import result_problems
 
-State = dict[str, Any]
-_NEVER_CAUGHT = ("States.Runtime", "States.DataLimitExceeded")
+NEVER_CAUGHT = frozenset({"States.Runtime", "States.DataLimitExceeded"})
+_LONGEST_SECONDS = 31_622_400
 _INNER = ("Parallel", "Map")
 
 
@@ -58,32 +60,50 @@ def state_test(params: dict[str, Any]) -> StateTest:
         given=_json(params.get("input", "{}"), "InvalidExecutionInput", "input"),
         role_arn=params.get("roleArn", ""),
         mock=mock,
-        context=_json(params.get("context", "{}"), "ValidationException", "context"),
+        context=_context(params.get("context", "{}")),
         retries=configuration.get("retrierRetryCount", 0),
     )
 
 
 def _state(params: dict[str, Any]) -> State:
-    definition = _json(params["definition"], "InvalidDefinition", "definition")
+    definition = _definition(params["definition"])
     name = params.get("stateName")
-    if name is not None and name not in states_of(definition):
-        message = f"State not found in definition: '{name}'"
-        raise ServiceError("ValidationException", message)
-    state: State = definition if name is None else states_of(definition)[name]
-    problems: list[Problem] = problems_of_state(state)
+    state = definition
+    problems = list(misshapen_state(definition) if name is None else misshapen(definition))
+    if not problems and name is not None:
+        state = next((state for known, state in states_of(definition) if known == name), None)
+        if state is None:
+            message = f"State not found in definition: '{name}'"
+            raise ServiceError("ValidationException", message)
+    problems = problems or problems_of_state(state)
     if problems:
         raise ServiceError("InvalidDefinition", refusal(problems))
     if state["Type"] in _INNER:
         message = f"The embedded account does not test {state['Type']} states."
         raise ServiceError("UnsupportedOperation", message, 501)
-    return state
+    return dict(state)
+
+
+def _definition(text: str) -> Any:
+    try:
+        return read(text)
+    except ValueError as error:
+        message = f"The definition is not valid JSON: {error}"
+        raise ServiceError("InvalidDefinition", message) from error
 
 
 def _json(text: str, code: str, what: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ServiceError(code, f"The {what} is not valid JSON: {error}") from error
+
+
+def _context(text: str) -> dict[str, Any]:
+    context = _json(text, "ValidationException", "context")
+    if not isinstance(context, dict):
+        raise ServiceError("ValidationException", "The context is not a JSON object")
+    return context
 
 
 def _refused(state: State, mock: dict[str, Any], role_arn: str | None) -> Iterator[str]:
@@ -91,7 +111,7 @@ def _refused(state: State, mock: dict[str, Any], role_arn: str | None) -> Iterat
     if mock and kind != "Task":
         yield f"State type '{kind}' is not supported when a mock is specified"
     if kind == "Task" and not mock and not role_arn:
-        yield "roleArn must be specified when no mock is"
+        yield "roleArn must be specified where no mock is given"
     if resource.endswith((".sync", ".sync:2", ".waitForTaskToken")) and not mock:
         yield f"A mock must be specified to test {resource}"
     if {"result", "errorOutput"} <= set(mock):
@@ -99,7 +119,7 @@ def _refused(state: State, mock: dict[str, Any], role_arn: str | None) -> Iterat
     if "result" in mock:
         try:
             result = json.loads(mock["result"])
-        except ValueError:
+        except (ValueError, RecursionError):
             yield "Mocked result must be valid JSON"
             return
         mode = mock.get("fieldValidationMode", "STRICT")
@@ -110,12 +130,16 @@ def _refused(state: State, mock: dict[str, Any], role_arn: str | None) -> Iterat
 
 def answer(test: StateTest, ending: Ending) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the answer of TestState without the inspection data, and its error details."""
-    if ending.error is None:
+    if ending.succeeded and ending.error is None:
         target = {"nextState": ending.next_state} if ending.next_state else {}
         return {"status": "SUCCEEDED", "output": ending.output, **target}, {}
-    failed = {"error": ending.error, "cause": ending.cause}
+    failed = {
+        name: said
+        for name, said in (("error", ending.error), ("cause", ending.cause))
+        if said is not None
+    }
     retriers = test.state.get("Retry", [])
-    index = _matching(retriers, ending.error)
+    index = _matching(retriers, ending.error or "")
     if index is not None and test.retries < retriers[index].get("MaxAttempts", 3):
         seconds = _backoff(retriers[index], test.retries)
         details = {"retryIndex": index, "retryBackoffIntervalSeconds": seconds}
@@ -123,7 +147,7 @@ def answer(test: StateTest, ending: Ending) -> tuple[dict[str, Any], dict[str, A
     if not ending.succeeded:
         return {"status": "FAILED", **failed}, {}
     caught = {"output": ending.output, "nextState": ending.next_state, **failed}
-    index = _matching(test.state["Catch"], ending.error)
+    index = _matching(test.state["Catch"], ending.error or "")
     return {"status": "CAUGHT_ERROR", **caught}, {"catchIndex": index}
 
 
@@ -131,11 +155,14 @@ def _matching(rules: list[dict[str, Any]], error: str) -> int | None:
     for index, rule in enumerate(rules):
         names = set(rule["ErrorEquals"])
         is_task = "States.TaskFailed" in names and error != "States.Timeout"
-        if error not in _NEVER_CAUGHT and (is_task or names & {error, "States.ALL"}):
+        if error not in NEVER_CAUGHT and (is_task or names & {error, "States.ALL"}):
             return index
     return None
 
 
 def _backoff(retrier: dict[str, Any], retries: int) -> int:
-    seconds = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** retries
-    return int(min(seconds, retrier.get("MaxDelaySeconds", seconds)))
+    try:
+        seconds = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** retries
+    except OverflowError:
+        seconds = math.inf
+    return int(min(seconds, retrier.get("MaxDelaySeconds", seconds), _LONGEST_SECONDS))

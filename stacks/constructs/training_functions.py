@@ -1,6 +1,6 @@
 """The training state machine's Lambdas: environment and permissions of each."""
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import ArnFormat, Aws, Fn, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 
@@ -92,6 +92,8 @@ class TrainingFunctions:
             "Checks the data set's manifest, picks the image, claims the run key",
             {
                 "PROJECT_NAME": self._project.name,
+                # the last part of the stack's ARN: another one for each stack of this name
+                "DEPLOYMENT_ID": Fn.select(2, Fn.split("/", Aws.STACK_ID)),
                 "BUCKET_NAME": bucket.bucket_name,
                 "REPOSITORY_NAME": repository.repository_name,
                 "REPOSITORY_URI": repository.repository_uri,

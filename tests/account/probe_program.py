@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import secrets
 import socket
 import sys
 from collections.abc import Callable
@@ -49,15 +50,22 @@ def environments() -> str:
 
 
 def written(paths: list[str]) -> list[str]:
-    """Return the files that can be made."""
+    """Return the folders where a new file can be made: it is gone again, whatever they are."""
     made = []
-    for path in paths:
+    for folder in paths:
+        path = f"{folder}/{secrets.token_hex(8)}"
         try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT))  # and nothing is written
-            made.append(path)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+            Path(path).unlink()
+            made.append(folder)
         except OSError:
             continue
     return made
+
+
+def writable(paths: list[str]) -> list[str]:
+    """Return the files of the kernel that are not mounted read-only."""
+    return [path for path in paths if not os.statvfs(path).f_flag & os.ST_RDONLY]
 
 
 def probe() -> dict[str, object]:
@@ -72,6 +80,7 @@ def probe() -> dict[str, object]:
         "project": readable(f"{asked['project'].lstrip('/')}/*"),
         "users": attempt(lambda: Path("/etc/passwd").read_text()),
         "written": written(asked["write"]),
+        "kernel": writable(asked["kernel"]),
         "account": attempt(lambda: connect(socket.AF_INET, (host, port))),
         "names": attempt(lambda: socket.getaddrinfo("localhost.", 80)[0][4][0]),
         "outside": attempt(lambda: connect(socket.AF_INET, ("192.0.2.1", 80))),

@@ -15,6 +15,7 @@ from tests.conftest import RunningAccount
 
 ACCOUNT = "123456789012"
 ROOT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+VERSIONED = {"Status": "Enabled"}
 Clients = Callable[..., Any]
 
 
@@ -268,6 +269,45 @@ def test_reading_what_a_key_encrypts_needs_the_key(account: RunningAccount) -> N
     assert "because no resource-based policy allows the kms:GenerateDataKey action" in message
 
 
+def test_a_copy_needs_the_source_that_it_names(account: RunningAccount) -> None:
+    s3, kms = account.client("s3"), account.client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    s3.create_bucket(Bucket="copied")
+    s3.put_bucket_versioning(Bucket="copied", VersioningConfiguration=VERSIONED)
+    by_key = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    version = s3.put_object(Bucket="copied", Key="in/a b", Body=b"a", **by_key)["VersionId"]
+    copies = _allow("s3:PutObject", "arn:aws:s3:::copied/out")
+    reads = _allow("s3:GetObject", "arn:aws:s3:::copied/in/a b")
+    copier = _role(account, "copier", copies, reads)("s3")
+    source: dict[str, str] = {"Bucket": "copied", "Key": "in/a b"}
+    where = {"Bucket": "copied", "Key": "out"}
+    # the name is encoded by the client: the object is found, and with it its key
+    assert (
+        f"kms:Decrypt on resource: {key}"
+        in _refused(copier.copy_object, CopySource=source, **where)[1]
+    )
+    of_version = {**source, "VersionId": version}
+    message = _refused(copier.copy_object, CopySource=of_version, **where)[1]
+    assert 's3:GetObjectVersion on resource: "arn:aws:s3:::copied/in/a b"' in message
+    more = _document(_allow("kms:Decrypt", key), _allow("s3:GetObjectVersion"))
+    account.client("iam").put_role_policy(RoleName="copier", PolicyName="more", PolicyDocument=more)
+    copier.copy_object(CopySource=of_version, **where)
+    copier.copy_object(CopySource=source, **where)
+
+
+def test_versions_are_deleted_by_who_may_delete_versions(account: RunningAccount) -> None:
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="deleted")
+    s3.put_bucket_versioning(Bucket="deleted", VersioningConfiguration=VERSIONED)
+    version = s3.put_object(Bucket="deleted", Key="a", Body=b"a")["VersionId"]
+    marker = _role(account, "marker", _allow("s3:DeleteObject", "arn:aws:s3:::deleted/*"))("s3")
+    both: Any = {"Objects": [{"Key": "b"}, {"Key": "a", "VersionId": version}]}
+    message = _refused(marker.delete_objects, Bucket="deleted", Delete=both)[1]
+    assert 's3:DeleteObjectVersion on resource: "arn:aws:s3:::deleted/a"' in message
+    marker.delete_objects(Bucket="deleted", Delete={"Objects": [{"Key": "a"}]})
+    assert s3.get_object(Bucket="deleted", Key="a", VersionId=version)["Body"].read() == b"a"
+
+
 def test_a_role_is_assumed_only_by_whom_it_trusts(account: RunningAccount) -> None:
     trust = _trust({"Service": "lambda.amazonaws.com"})
     account.client("iam").create_role(RoleName="trusting", AssumeRolePolicyDocument=trust)
@@ -343,7 +383,7 @@ def test_accesses_are_recorded_with_what_allowed_them(account: RunningAccount) -
     lines, policies = load(_state(account))
     mine = [line for line in lines if line["role_arn"] == role]
     assert [(line["action"], line["decision"], line["by"]) for line in mine] == [
-        ("sagemaker:ListModels", "allowed", [["its", 1]]),
+        ("sagemaker:ListModels", "allowed", [["identity", "its", 1]]),
         ("kms:ListKeys", "denied", []),
     ]
     assert exercised(mine) == {(role, "its", 1): 1}

@@ -27,6 +27,15 @@ def test_the_aws_cli_shows_what_is_refused(account: RunningAccount) -> None:
     assert "does not model sagemaker:ListApps" in done.stderr
 
 
+def test_the_aws_cli_tests_a_state(account: RunningAccount) -> None:
+    state = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True}
+    definition = json.dumps({**state, "Parameters": {"FunctionName": "absent"}})
+    mock = json.dumps({"result": json.dumps({"StatusCode": 200, "Payload": {"a": 1}})})
+    asked = ("--definition", definition, "--input", "{}", "--mock", mock)
+    done = account.run("aws", "stepfunctions", "test-state", *asked)
+    assert json.loads(done.stdout)["status"] == "SUCCEEDED"
+
+
 def test_the_cdk_cli_bootstraps_and_finds_nothing_to_do_the_second_time(
     account: RunningAccount,
 ) -> None:

@@ -62,6 +62,21 @@ def test_a_broken_definition_is_neither_created_nor_put_in_a_working_ones_place(
     assert kept == _definition({"Done": DONE})
 
 
+@pytest.mark.parametrize(
+    "states",
+    [
+        [],
+        {"A": []},
+        {"A": {**DONE, "InputPath": {}}},
+        {"A": {"Type": "Choice", "Choices": {"Next": "A"}}},
+        {"A": {"Type": "Pass", "End": True, "Retry": None}},
+    ],
+)
+def test_a_malformed_definition_is_refused_as_one(account: RunningAccount, states: Any) -> None:
+    definition = json.dumps({"StartAt": "A", "States": states})
+    assert _refusal(lambda: _create(account, "odd", definition))[0] == "InvalidDefinition"
+
+
 def test_what_only_the_interpreter_finds_is_refused_too(account: RunningAccount) -> None:
     retrier = {"ErrorEquals": ["States.ALL"], "BackoffRate": 0.5}
     call = task("lambda:invoke", {"FunctionName": "f"}, Retry=[retrier])

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from local_account.hooks import events as event_hooks
 from local_account.service import Account
@@ -122,6 +122,7 @@ def test_an_event_that_cannot_be_delivered_is_dead_lettered_with_its_reason(
     assert attributes["RULE_ARN"].endswith(":rule/undeliverable")
     assert "gone" in attributes["ERROR_MESSAGE"]
     assert attributes["RETRY_ATTEMPTS"] == "1"
+    assert attributes["EXHAUSTED_RETRY_CONDITION"] == "MaximumRetryAttempts"
 
 
 def test_a_function_that_does_not_exist_is_dead_lettered(
@@ -135,6 +136,7 @@ def test_a_function_that_does_not_exist_is_dead_lettered(
     attributes = _message(account, url)["MessageAttributes"]
     assert attributes["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS", "it has no policy"
     assert attributes["RETRY_ATTEMPTS"]["StringValue"] == "0"
+    assert "EXHAUSTED_RETRY_CONDITION" not in attributes, "it was not retried"
     assert "gone" in attributes["ERROR_MESSAGE"]["StringValue"]
 
 
@@ -332,6 +334,38 @@ class _Queues:
 
     def send_message(self, **message: Any) -> None:
         self.sent = message
+
+
+class _Unreachable(_Queues):
+    """An account whose state machines do not answer."""
+
+    def start_execution(self, **_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="http://gone.invalid")
+
+
+@pytest.mark.parametrize(
+    ("policy", "retries", "condition"),
+    [
+        ({"MaximumEventAgeInSeconds": 0.4}, "1", "MaximumEventAgeInSeconds"),
+        ({"MaximumRetryAttempts": 2}, "2", "MaximumRetryAttempts"),
+        ({}, "3", "MaximumRetryAttempts"),
+    ],
+)
+def test_retries_end_with_their_number_or_with_the_age_of_the_event(
+    policy: dict[str, Any], retries: str, condition: str
+) -> None:
+    arn, letters = "arn:aws:states:us-east-1:1:stateMachine:m", "arn:aws:sqs:us-east-1:1:letters"
+    target = {"Arn": arn, "DeadLetterConfig": {"Arn": letters}, "RetryPolicy": policy}
+    queues: Any = _Unreachable()
+    delivery = Delivery(queues)
+    parcel = Parcel(
+        SENDER, target, "name", lambda _: "{}", lambda *what: ("body", {"RETRIES": str(what[2])})
+    )
+    delivery.submit(parcel)
+    delivery._deliveries.shutdown(wait=True)
+    attributes = queues.sent["MessageAttributes"]
+    assert attributes["RETRIES"]["StringValue"] == retries
+    assert attributes["EXHAUSTED_RETRY_CONDITION"]["StringValue"] == condition
 
 
 def test_a_delivery_that_fails_unexpectedly_is_printed_and_dead_lettered(

@@ -11,7 +11,10 @@ from botocore.exceptions import ClientError
 
 from tests.conftest import RunningAccount
 
-SIGNED = "AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/sts/aws4_request"
+SIGNED = (
+    "AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/sts/aws4_request, "
+    "SignedHeaders=host;x-amz-date, Signature=0"
+)
 
 
 def _request(account: RunningAccount, path: str = "/", **headers: str) -> tuple[int, str]:

@@ -160,6 +160,16 @@ def test_a_layer_that_is_unsafe_is_not_extracted(
         images.pull(uri, ecr)
 
 
+def test_an_image_has_bounds(ecr: Any, images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = push_image(ecr, REPOSITORY, "large", _program("x" * 4096))
+    monkeypatch.setattr("local_account.images._MAX_BYTES", 1024)
+    with pytest.raises(ImageError, match="over 1024 bytes"):
+        images.pull(uri, ecr)
+    monkeypatch.setattr("local_account.images._MAX_LAYERS", 0)
+    with pytest.raises(ImageError, match="has 1 layers, expected at most 0"):
+        images.pull(uri, ecr)
+
+
 def test_an_unknown_base_is_named(ecr: Any, images: Images) -> None:
     uri = push_image(ecr, REPOSITORY, "base", _program("3"), base="python")
     with pytest.raises(

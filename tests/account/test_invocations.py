@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,11 @@ from botocore.exceptions import ClientError
 
 from tests.account.sagemaker_fixture import until
 from tests.account.workloads import create_function, invoke, message, queue
-from tests.conftest import RunningAccount
+from tests.conftest import RunningAccount, start_account
 
+with_proc = pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="memory is not measured without /proc"
+)
 GREEDY = """
     def handler(event, context):
         kept = [b"x" * 2**20 for _ in range(event["mib"])]
@@ -70,7 +74,6 @@ def test_an_answer_says_which_version_ran_and_what_it_logged(
     assert tail[0].startswith("START RequestId: ")
     last = dict(field.split(": ", 1) for field in tail[-1].rstrip("\t").split("\t")[1:])
     assert last["Memory Size"] == "128 MB"
-    assert 0 < int(last["Max Memory Used"].removesuffix(" MB")) <= 128
     assert "LogResult" not in client.invoke(FunctionName=function)
     refused = _refusal(client.invoke, FunctionName=function, Qualifier="99")
     assert refused[0] == "ResourceNotFoundException"
@@ -124,9 +127,27 @@ def test_a_process_that_ends_says_how(account: RunningAccount, status: int, said
     assert document["errorMessage"].endswith(f"Error: {said}")
 
 
+@with_proc
 def test_a_function_has_the_memory_that_it_is_given(account: RunningAccount) -> None:
+    _is_kept_to_its_memory(account)
+
+
+@with_proc
+def test_without_bubblewrap_a_function_has_the_memory_that_it_is_given_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with start_account(tmp_path) as running:
+        _is_kept_to_its_memory(running)
+
+
+def _is_kept_to_its_memory(account: RunningAccount) -> None:
     create_function(account, "greedy", GREEDY, Timeout=30, MemorySize=256)
     assert invoke(account, "greedy", mib=60) == (None, 60)
+    client = account.client("lambda")
+    answer = client.invoke(FunctionName="greedy", LogType="Tail", Payload=b'{"mib": 60}')
+    report = base64.b64decode(answer["LogResult"]).decode().partition("Max Memory Used: ")[2]
+    assert 20 <= int(report.partition(" MB")[0]) <= 256
     error, document = invoke(account, "greedy", mib=4000)
     assert (error, document["errorType"]) == ("Unhandled", "Runtime.ExitError")
     assert document["errorMessage"].endswith("Error: Runtime exited with error: signal: killed")

@@ -2,13 +2,22 @@
 
 import http.client
 import json
+import os
+import secrets
 import subprocess
+import sys
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local_account.contained import leader
 from local_account.services.lambda_api import RuntimeApi
+from local_account.services.lambda_events import EventInvocations, Throttled
+from local_account.services.lambda_sandbox import Confinement
+from local_account.services.lambda_worker import Function, Invocation, Worker
 from tests.account.sagemaker_fixture import until
 from tests.account.workloads import create_function, invoke, message, queue
 from tests.conftest import RunningAccount, start_account
@@ -81,22 +90,20 @@ def test_a_flood_of_output_is_cut(account: RunningAccount) -> None:
 def test_what_a_function_started_ends_with_it_and_with_a_killed_account(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
+    ended, killed = (str(10**6 + secrets.randbelow(10**9)) for _ in range(2))
     with start_account(tmp_path_factory.mktemp("killed-function")) as running:
         function = create_function(running, "orphan", Timeout=60)
-        assert invoke(running, function, child="1234501", exit=True)[0] == "Unhandled"
-        _wait_until_gone("sleep 1234501")
+        assert invoke(running, function, child=ended, exit=True)[0] == "Unhandled"
+        _wait_until_gone(f"sleep {ended}")
         running.client("lambda").invoke(
             FunctionName=function,
             InvocationType="Event",
-            Payload=b'{"child": "1234502", "sleep": 60}',
+            Payload=json.dumps({"child": killed, "sleep": 60}),
         )
-        deadline = time.monotonic() + 10
-        while not _running("sleep 1234502") and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert _running("sleep 1234502")
+        until(lambda: _running(f"sleep {killed}") or None)
         running.process.kill()
         running.process.wait(10)
-    _wait_until_gone("sleep 1234502")
+    _wait_until_gone(f"sleep {killed}")
 
 
 def _running(command: str) -> bool:
@@ -211,6 +218,87 @@ def test_a_function_that_changes_or_goes_leaves_no_process_behind(
         assert len(_workers(running)) == 1
         client.delete_function(FunctionName=function)
         assert _workers(running) == []
+
+
+def test_a_process_that_is_replaced_leaves_nothing_behind(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with start_account(tmp_path_factory.mktemp("replaced")) as running:
+        function, client = create_function(running, "replaced"), running.client("lambda")
+        state = running.log.parent / "state"
+
+        def replace(number: int) -> None:
+            variables = {"Variables": {"NUMBER": str(number)}}
+            client.update_function_configuration(FunctionName=function, Environment=variables)
+            assert invoke(running, function)[0] is None
+
+        for number in range(4):
+            replace(number)
+        time.sleep(1)  # what a process held goes within half a second
+        threads, descriptors = _held(running)
+        for number in range(4, 16):
+            replace(number)
+        until(lambda: _held(running) <= (threads + 2, descriptors + 2) or None)
+        assert _held(running)[1] <= descriptors + 2
+        (folder,) = (state / "lambda").iterdir()
+        kept = {path.name for path in folder.iterdir()} - {"code.zip", "task", "compiled"}
+        assert len(kept) <= 1, "one process is alive and has a folder"
+        client.delete_function(FunctionName=function)
+        assert not kept & {path.name for path in folder.iterdir()}
+
+
+def _held(account: RunningAccount) -> tuple[int, int]:
+    """Return how many threads and descriptors the account has."""
+    own = Path(f"/proc/{account.process.pid}")
+    if not own.exists():
+        return 0, 0
+    return len(list((own / "task").iterdir())), len(list((own / "fd").iterdir()))
+
+
+def test_the_log_of_a_process_is_kept_from_growing(tmp_path: Path) -> None:
+    (tmp_path / "task").mkdir()
+    confined = Confinement("process", leader("process"), tmp_path / "scratch", "", "", "", {})
+    flood = f"print('x' * 2**24, flush=True); import time; time.sleep(60) # {secrets.token_hex()}"
+    command = [sys.executable, "-c", flood]
+    worker = Worker(confined, command, tmp_path / "task", {"AWS_LAMBDA_FUNCTION_NAME": "f"}, "")
+    until(lambda: os.fstat(worker.log.fileno()).st_size >= 2**24 or None)
+    until(lambda: os.fstat(worker.log.fileno()).st_size == 4 * 2**20 or None)
+    worker.discard()
+    assert list(tmp_path.iterdir()) == [tmp_path / "task"]
+
+
+def test_events_that_wait_keep_no_other_event_from_running() -> None:
+    ran = threading.Event()
+
+    def invoke(function: Function, payload: bytes, request_id: str) -> Invocation:
+        if function.name == "throttled":
+            raise Throttled
+        ran.set()
+        return Invocation(b"1", is_error=False, log="")
+
+    account: Any = None  # no outcome is sent anywhere
+    events = EventInvocations(account, invoke)
+    for _ in range(100):
+        events.accept(_function("throttled"), b"{}")
+    events.accept(_function("free"), b"{}")
+    assert ran.wait(5)
+    events.close()
+
+
+def _function(name: str) -> Function:
+    return Function(
+        arn=f"arn:aws:lambda:us-east-1:123456789012:function:{name}",
+        name=name,
+        version="$LATEST",
+        handler="main.handler",
+        role="arn:aws:iam::123456789012:role/none",
+        code=b"",
+        code_sha256="",
+        environment=(),
+        memory_mb=128,
+        timeout_seconds=1,
+        log_group=f"/aws/lambda/{name}",
+    )
 
 
 def _workers(account: RunningAccount) -> list[str]:

@@ -1,11 +1,15 @@
 """S3 refuses, checks and encrypts as AWS does."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local_account.hooks.objects import one_at_a_time
 from tests.conftest import RunningAccount
 
 BUCKET = "of-objects"
@@ -49,6 +53,48 @@ def test_conditional_writes(s3: Any) -> None:
     assert s3.head_object(**asked)["ETag"] == second
     missing = {"Bucket": BUCKET, "Key": "never-written"}
     assert _code(s3.put_object, **missing, IfMatch=first) == ("NoSuchKey", 404)
+
+
+def test_no_write_comes_between_a_condition_and_what_is_written_on_it() -> None:
+    seen: list[str] = []
+    asked, rival = threading.Event(), threading.Event()
+
+    def conditional(request: Any) -> None:
+        seen.append("condition holds")
+        asked.set()
+        rival.wait(0.3)
+        seen.append("written")
+
+    def ordinary(request: Any) -> None:
+        seen.append("written by another")
+        rival.set()
+
+    first, second = (
+        threading.Thread(target=one_at_a_time(write), args=[SimpleNamespace(headers=headers)])
+        for write, headers in ((conditional, {"If-Match": "e"}), (ordinary, {}))
+    )
+    first.start()
+    asked.wait(5)
+    second.start()
+    first.join(5)
+    second.join(5)
+    assert seen == ["condition holds", "written", "written by another"]
+
+
+def test_of_many_that_would_create_an_object_one_does(s3: Any) -> None:
+    bucket, key = "of-rivals", "won-once"
+    s3.create_bucket(Bucket=bucket)
+
+    def put(number: int) -> bool:
+        try:
+            s3.put_object(Bucket=bucket, Key=key, Body=str(number).encode(), IfNoneMatch="*")
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "PreconditionFailed"
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as rivals:
+        assert sum(rivals.map(put, range(24))) == 1
 
 
 def test_an_object_without_a_checksum_gets_one(s3: Any) -> None:

@@ -1,10 +1,12 @@
 """The model registry through boto3: versions, idempotence, approval, listing, events."""
 
+import threading
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from local_account.services.sagemaker import events
 from tests.account.sagemaker_fixture import ROLE, DirectLab, Lab, direct, lab
 
 __all__ = ["direct", "lab"]  # fixtures
@@ -105,6 +107,45 @@ def test_events(direct: DirectLab) -> None:
     assert noted["UpdatedModelPackageFields"] == ["CustomerMetadataProperties"]
     assert noted["ModelApprovalStatus"] == "Approved"
     assert noted["CustomerMetadataProperties"] == {"dataset": "v1.0", "deployed-to": "staging"}
+
+
+def test_an_update_that_changes_nothing_is_no_event(direct: DirectLab) -> None:
+    sagemaker, group = direct.client("sagemaker"), "unchanged"
+    sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    arn = sagemaker.create_model_package(**_request(direct, group))["ModelPackageArn"]
+    before = sagemaker.describe_model_package(ModelPackageName=arn)
+    sagemaker.update_model_package(ModelPackageArn=arn)
+    sagemaker.update_model_package(
+        ModelPackageArn=arn, CustomerMetadataProperties={"dataset": "v1.0"}
+    )
+    assert len(direct.emitted) == 1
+    after = sagemaker.describe_model_package(ModelPackageName=arn)
+    assert after["LastModifiedTime"] == before["LastModifiedTime"]
+
+
+def test_an_event_tells_the_version_as_its_own_update_left_it(
+    direct: DirectLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sagemaker, group = direct.client("sagemaker"), "meanwhile"
+    sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    arn = sagemaker.create_model_package(**_request(direct, group))["ModelPackageArn"]
+    told = events.model_package_changed
+
+    def rejected_meanwhile(plane: Any, package: Any, updated: Any = None) -> None:
+        monkeypatch.setattr(events, "model_package_changed", told)
+        reject = {"ModelPackageArn": arn, "ModelApprovalStatus": "Rejected"}
+        other = threading.Thread(target=sagemaker.update_model_package, kwargs=reject)
+        other.start()
+        other.join(0.5)
+        told(plane, package, updated)
+        waiting.append(other)
+
+    waiting: list[threading.Thread] = []
+    monkeypatch.setattr(events, "model_package_changed", rejected_meanwhile)
+    sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+    waiting[0].join(10)
+    statuses = [detail["ModelApprovalStatus"] for _, _, detail in direct.emitted]
+    assert statuses == ["PendingManualApproval", "Approved", "Rejected"]
 
 
 def test_a_group_with_versions_is_not_deleted(lab: Lab) -> None:

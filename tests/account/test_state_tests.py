@@ -115,6 +115,8 @@ def test_what_nobody_catches_fails(account: RunningAccount) -> None:
         ({"Type": "Pass", "Result": 1, "ResultPath": "$.b", "Next": "N"}, ("SUCCEEDED", "N")),
         ({"Type": "Pass", "End": True}, ("SUCCEEDED", None)),
         ({"Type": "Fail", "Error": "Mine"}, ("FAILED", None)),
+        ({"Type": "Fail", "Cause": "because"}, ("FAILED", None)),
+        ({"Type": "Fail"}, ("FAILED", None)),
         (
             {"Type": "Choice", "Choices": [{"Variable": "$.a", "NumericEquals": 1, "Next": "M"}]},
             ("SUCCEEDED", "M"),
@@ -139,7 +141,7 @@ def test_without_a_mock_the_service_is_called_with_the_role(account: RunningAcco
     found = _test(account, call, {"raise": "no such row"}, roleArn=role)
     assert (found["status"], found["error"]) == ("FAILED", "ValueError")
     assert _test(account, call, roleArn=role)["status"] == "SUCCEEDED"
-    said = "roleArn must be specified when no mock is"
+    said = "roleArn must be specified where no mock is given"
     assert _refusal(account, call) == ("ValidationException", said)
 
 
@@ -165,6 +167,25 @@ def test_a_request_that_cannot_be_meant_is_refused(
 def test_a_broken_state_is_refused(account: RunningAccount) -> None:
     code, said = _refusal(account, {"Type": "Pass", "Ends": True})
     assert (code, "Field 'Ends' is not supported" in said) == ("InvalidDefinition", True)
-    assert _refusal(account, {"Type": "Map", "ItemProcessor": {}, "End": True})[0] == (
-        "UnsupportedOperation"
-    )
+    processor = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
+    inner = {"Type": "Map", "ItemProcessor": processor, "End": True}
+    assert _refusal(account, inner)[0] == "UnsupportedOperation"
+
+
+@pytest.mark.parametrize(
+    ("definition", "more", "said"),
+    [
+        ([], {}, "Value is not a JSON object"),
+        ({"Type": "Pass", "End": True}, {"stateName": "A"}, "These fields are required: [StartAt"),
+        ({"StartAt": "A", "States": []}, {"stateName": "A"}, "JSON object at /States"),
+        ({"Type": "Pass", "End": True, "InputPath": []}, {}, "JSON string at /InputPath"),
+        ({**TRAIN, "Retry": [{**RETRY, "ErrorEquals": None}]}, {"mock": COMPLETED}, "JSON array"),
+        ({**TRAIN, "Retry": [{**RETRY, "BackoffRate": 0.5}]}, {"mock": COMPLETED}, "BackoffRate"),
+        ({"Type": "Wait", "End": True}, {}, ""),
+    ],
+)
+def test_a_malformed_definition_is_refused_as_one(
+    account: RunningAccount, definition: Any, more: dict[str, Any], said: str
+) -> None:
+    code, message = _refusal(account, definition, **more)
+    assert (code, said in message) == ("InvalidDefinition", True)

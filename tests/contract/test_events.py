@@ -13,6 +13,7 @@ MISSING = "ResourceNotFoundException"
 @pytest.mark.contract(
     *("events:PutRule", "events:DescribeRule", "events:ListRules", "events:DeleteRule"),
     *("events:PutTargets", "events:ListTargetsByRule", "events:RemoveTargets"),
+    *("events:TagResource", "events:UntagResource", "events:ListTagsForResource"),
 )
 def test_a_rule_from_creation_to_deletion(aws: Aws) -> None:
     events, (_, queue) = aws.client("events"), aws.queue(sender="events.amazonaws.com")
@@ -27,6 +28,10 @@ def test_a_rule_from_creation_to_deletion(aws: Aws) -> None:
         "ENABLED",
         "why",
     )
+    tags = [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
+    events.tag_resource(ResourceARN=made, Tags=tags)
+    events.untag_resource(ResourceARN=made, TagKeys=["a"])
+    assert events.list_tags_for_resource(ResourceARN=made)["Tags"] == tags[1:]
     listed = events.list_rules(NamePrefix=aws.prefix)["Rules"]
     assert [each["Name"] for each in listed] == [rule["Name"]]
     target = {"Id": "1", "Arn": queue, "DeadLetterConfig": {"Arn": queue}}

@@ -120,6 +120,7 @@ def test_a_function_from_creation_to_deletion(aws: Aws) -> None:
 @pytest.mark.contract(
     *("lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission"),
     *("lambda:PutFunctionEventInvokeConfig", "lambda:DeleteFunctionEventInvokeConfig"),
+    "lambda:GetFunctionEventInvokeConfig",
 )
 def test_who_may_invoke_a_function_and_how_often_it_is_tried(aws: Aws) -> None:
     client, named = aws.client("lambda"), function(aws)
@@ -135,7 +136,9 @@ def test_who_may_invoke_a_function_and_how_often_it_is_tried(aws: Aws) -> None:
     assert refused(client.get_policy, **named) == MISSING
     kept = client.put_function_event_invoke_config(**named, MaximumRetryAttempts=1)
     assert kept["MaximumRetryAttempts"] == 1
+    assert client.get_function_event_invoke_config(**named)["MaximumRetryAttempts"] == 1
     client.delete_function_event_invoke_config(**named)
+    assert refused(client.get_function_event_invoke_config, **named) == MISSING
     assert refused(client.delete_function_event_invoke_config, **named) == MISSING
 
 

@@ -11,7 +11,6 @@ from tests.contract.account import Aws, refused, statement
     *("s3:CreateBucket", "s3:HeadBucket", "s3:DeleteBucket", "s3:ListBuckets"),
     *("s3:PutBucketVersioning", "s3:GetBucketVersioning", "s3:GetBucketLocation"),
     *("s3:PutBucketTagging", "s3:GetBucketTagging", "s3:DeleteBucketTagging"),
-    "s3:GetPublicAccessBlock",
 )
 def test_a_bucket_from_creation_to_deletion(aws: Aws) -> None:
     s3, bucket = aws.client("s3"), aws.bucket
@@ -26,16 +25,51 @@ def test_a_bucket_from_creation_to_deletion(aws: Aws) -> None:
     s3.delete_bucket_tagging(Bucket=bucket)
     assert refused(s3.get_bucket_tagging, Bucket=bucket) == "NoSuchTagSet"
 
-    block = {"BlockPublicAcls": True, "IgnorePublicAcls": True}
-    block |= {"BlockPublicPolicy": True, "RestrictPublicBuckets": True}
-    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=block)
-    kept = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
-    assert kept == block
-
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     assert refused(s3.delete_bucket, Bucket=bucket) == "BucketNotEmpty"
     assert refused(s3.head_bucket, Bucket=aws.name("absent")) == "404"
     assert refused(s3.delete_bucket, Bucket=aws.name("absent")) == "NoSuchBucket"
+
+
+@pytest.mark.contract(
+    *("s3:PutPublicAccessBlock", "s3:GetPublicAccessBlock", "s3:DeletePublicAccessBlock")
+)
+def test_a_public_policy_is_refused_while_public_access_is_blocked(aws: Aws) -> None:
+    s3, bucket = aws.client("s3"), aws.bucket
+
+    def block() -> Any:
+        return s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+
+    every = {"BlockPublicAcls": True, "IgnorePublicAcls": True}
+    every |= {"BlockPublicPolicy": True, "RestrictPublicBuckets": True}
+    assert block() == every, "a new bucket's"
+    anybody = statement(Principal="*", Action="s3:GetObject", Resource=f"arn:aws:s3:::{bucket}/*")
+    assert refused(s3.put_bucket_policy, Bucket=bucket, Policy=anybody) == "AccessDenied"
+    less = {**every, "RestrictPublicBuckets": False}
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=less)
+    assert block() == less
+    s3.delete_public_access_block(Bucket=bucket)
+    assert refused(block) == "NoSuchPublicAccessBlockConfiguration"
+
+
+@pytest.mark.contract(
+    *("s3:PutBucketEncryption", "s3:GetBucketEncryption", "s3:DeleteBucketEncryption")
+)
+def test_a_bucket_s_encryption_is_aes256_unless_it_is_set(aws: Aws) -> None:
+    s3, bucket = aws.client("s3"), aws.bucket
+
+    def algorithm() -> Any:
+        kept = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
+        return kept["Rules"][0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
+
+    assert algorithm() == "AES256"
+    by_key = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [by_key]})
+    assert algorithm() == "aws:kms"
+    put = s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    assert put["ServerSideEncryption"] == "aws:kms"
+    s3.delete_bucket_encryption(Bucket=bucket)
+    assert algorithm() == "AES256"
 
 
 @pytest.mark.contract("s3:PutBucketPolicy", "s3:GetBucketPolicy", "s3:DeleteBucketPolicy")

@@ -69,6 +69,7 @@ def rule(aws: Aws, name: str) -> Properties:
         **{key: found.get(key) for key in ("Name", "Description", "State", "ScheduleExpression")},
         "EventPattern": json.loads(pattern) if pattern else None,
         "Targets": events.list_targets_by_rule(Rule=name)["Targets"],
+        "Tags": _tags(events.list_tags_for_resource(ResourceARN=found["Arn"])["Tags"]),
     }
 
 
@@ -129,7 +130,7 @@ def role(aws: Aws, name: str) -> Properties:
     return {
         **{key: found[key] for key in same},
         "PermissionsBoundary": found["PermissionsBoundary"]["PermissionsBoundaryArn"],
-        "ManagedPolicyArns": [each["PolicyArn"] for each in attached],
+        "ManagedPolicyArns": sorted(each["PolicyArn"] for each in attached),
         "Policies": [{"PolicyName": inline, "PolicyDocument": document}],
         "Tags": _tags(iam.list_role_tags(RoleName=name)["Tags"]),
     }
@@ -217,8 +218,13 @@ def bucket(aws: Aws, name: str) -> Properties:
     s3 = aws.client("s3")
     versioning = s3.get_bucket_versioning(Bucket=name)["Status"]
     block = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
+    encryption = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]
+    (rule,) = encryption["Rules"]
+    algorithm = rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
+    default = [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": algorithm}}]
     return {
         "BucketName": name,
+        "BucketEncryption": {"ServerSideEncryptionConfiguration": default},
         "VersioningConfiguration": {"Status": versioning},
         "PublicAccessBlockConfiguration": block,
         "Tags": _tags(s3.get_bucket_tagging(Bucket=name)["TagSet"]),

@@ -147,6 +147,7 @@ CASES = [
             "State": "DISABLED",
             "EventPattern": {"source": ["{prefix}"], "detail": {"n": [{"numeric": [">", 1]}]}},
             "Targets": [{"Id": "1", "Arn": _QUEUE_ARN, "DeadLetterConfig": {"Arn": _QUEUE_ARN}}],
+            "Tags": _TAGS,
         },
         told.rule,
         {"Queue": _QUEUE},
@@ -223,13 +224,15 @@ CASES = [
             "MaxSessionDuration": 7200,
             "AssumeRolePolicyDocument": _TRUST,
             "PermissionsBoundary": {"Ref": "Managed"},
-            "ManagedPolicyArns": [{"Ref": "Managed"}],
+            "ManagedPolicyArns": [
+                {"Ref": "Managed"},
+                "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
+            ],
             "Policies": [{"PolicyName": "inline", "PolicyDocument": _POLICY}],
             "Tags": _TAGS,
         },
         told.role,
         {"Managed": _MANAGED},
-        aside=("ManagedPolicyArns",),
     ),
     Case(
         "AWS::IAM::Policy",
@@ -318,6 +321,11 @@ CASES = [
                 "BlockPublicPolicy": True,
                 "IgnorePublicAcls": True,
                 "RestrictPublicBuckets": True,
+            },
+            "BucketEncryption": {
+                "ServerSideEncryptionConfiguration": [
+                    {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+                ]
             },
             "Tags": _TAGS,
         },

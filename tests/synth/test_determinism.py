@@ -1,17 +1,21 @@
-"""The same bytes wherever, whenever and with whichever Python the project is synthesized."""
+"""The same bytes wherever and whenever the project is synthesized.
+
+`MLOPS_PYTHONS` names further Pythons to compare with this one, as PATH names folders.
+"""
 
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from tests.synth.assembly import ROOT, Assembly, run_app
 
-VERSIONS = ("3.11", "3.12", "3.13")
 ELSEWHERE = {
     "TZ": "Asia/Tokyo",
     "LANG": "tr_TR.UTF-8",
@@ -38,16 +42,9 @@ def without_network() -> tuple[str, ...]:
     return command if tried and tried.returncode == 0 else ()
 
 
-def interpreters() -> Iterator[str]:
-    """Yield other Pythons that can synthesize: of `$MLOPS_PYTHONS`, then on PATH."""
-    own = sys.version_info[:2]
-    named = os.environ.get("MLOPS_PYTHONS", "").split(os.pathsep)
-    on_path = (f"python{version}" for version in VERSIONS if version != f"{own[0]}.{own[1]}")
-    for each in filter(None, (*named, *on_path)):
-        program = shutil.which(each)
-        probe = [str(program), "-c", "import aws_cdk, pydantic"]
-        if program and subprocess.run(probe, capture_output=True).returncode == 0:
-            yield program
+def interpreters() -> list[str]:
+    """Return this Python and those of `$MLOPS_PYTHONS`, which have the project's requirements."""
+    return [sys.executable, *filter(None, os.environ.get("MLOPS_PYTHONS", "").split(os.pathsep))]
 
 
 def moved(folder: Path) -> Path:
@@ -71,30 +68,29 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def test_another_place_time_zone_account_and_no_network_change_nothing(
-    dev: Assembly, tmp_path: Path
+@pytest.mark.parametrize(
+    "alone", [without_network()], ids=["no network" if without_network() else "the same network"]
+)
+def test_another_place_time_zone_and_account_change_nothing(
+    dev: Assembly, tmp_path: Path, alone: tuple[str, ...]
 ) -> None:
     (tmp_path / "home").mkdir()
     variables = {**ELSEWHERE, "HOME": str(tmp_path / "home")}
-    alone = (*without_network(), "sh", "-c", 'umask 077; exec "$@"', "sh")
+    before = (*alone, "sh", "-c", 'umask 077; exec "$@"', "sh")
     elsewhere = moved(tmp_path / "another place")
-    done = run_app(tmp_path / "out", app=elsewhere, variables=variables, before=alone, env="dev")
+    done = run_app(tmp_path / "out", app=elsewhere, variables=variables, before=before, env="dev")
     assert done.returncode == 0, done.stderr
     assert digests(tmp_path / "out") == digests(dev.folder)
 
 
-def test_every_python_synthesizes_the_same_bytes(
-    dev: Assembly, tmp_path: Path, record_property: Callable[[str, object], None]
+@pytest.mark.parametrize("python", interpreters(), ids=lambda path: f"by {path}")
+def test_the_same_bytes_are_synthesized(
+    dev: Assembly, tmp_path: Path, python: str, record_property: Callable[[str, object], None]
 ) -> None:
-    compared = [sys.version.split()[0]]
-    for number, python in enumerate(interpreters()):
-        out = tmp_path / f"out-{number}"
-        elsewhere = moved(tmp_path / f"project-{number}")
-        done = run_app(out, app=elsewhere, python=python, env="dev")
-        assert done.returncode == 0, done.stderr
-        assert digests(out) == digests(dev.folder), python
-        said = subprocess.run([python, "--version"], capture_output=True, text=True, check=True)
-        compared.append(said.stdout.split()[1])
+    done = run_app(tmp_path / "out", app=moved(tmp_path / "project"), python=python, env="dev")
+    assert done.returncode == 0, done.stderr
+    assert digests(tmp_path / "out") == digests(dev.folder)
+    said = subprocess.run([python, "--version"], capture_output=True, text=True, check=True)
     whole = hashlib.sha256(repr(digests(dev.folder)).encode()).hexdigest()
-    others = "" if len(compared) > 1 else " alone: no other has the project's requirements"
-    record_property("measured", f"synth on Python {', '.join(compared)}{others}: {whole}")
+    versions = f"{sys.version.split()[0]} and {said.stdout.split()[1]}"
+    record_property("measured", f"synth, twice the same on Python {versions}: {whole}")

@@ -5,7 +5,6 @@ from typing import Any
 
 from local_account.services.cloudformation.intrinsics import invalid
 from local_account.services.cloudformation.stacks import Stack, Version
-from local_account.services.cloudformation.templates import Template, required_capabilities
 
 _PAGE = 100
 
@@ -70,12 +69,6 @@ def stack(found: Stack) -> dict[str, Any]:
     }
 
 
-def summary(found: Stack) -> dict[str, Any]:
-    """Return a stack as ListStacks has it."""
-    shown = stack(found)
-    return {**shown, "TemplateDescription": shown["Description"]}
-
-
 def resources(found: Stack) -> list[dict[str, Any]]:
     """Return the resources of a stack, as the operations that show them have them."""
     return [
@@ -93,30 +86,3 @@ def resources(found: Stack) -> list[dict[str, Any]]:
         }
         for event in found.latest.values()
     ]
-
-
-def template_summary(template: Template) -> dict[str, Any]:
-    """Return what GetTemplateSummary and ValidateTemplate say of a template."""
-    capabilities = required_capabilities(template)
-    slots = template.get("Parameters", {})
-    return {
-        "Parameters": [
-            {
-                "ParameterKey": name,
-                "DefaultValue": None if "Default" not in slot else str(slot["Default"]),
-                "ParameterType": slot["Type"],
-                "NoEcho": str(slot.get("NoEcho", "")).lower() == "true",
-                "Description": slot.get("Description"),
-                "ParameterConstraints": {"AllowedValues": slot.get("AllowedValues", [])},
-            }
-            for name, slot in slots.items()
-        ],
-        "Description": template.get("Description"),
-        "Capabilities": capabilities,
-        "CapabilitiesReason": "The following resource(s) require capabilities: [AWS::IAM]"
-        if capabilities
-        else None,
-        "ResourceTypes": sorted({each["Type"] for each in template["Resources"].values()}),
-        "Version": template.get("AWSTemplateFormatVersion"),
-        "DeclaredTransforms": [],
-    }

@@ -9,6 +9,7 @@ from local_account.services.cloudformation.resource_type import (
     Properties,
     ResourceType,
     delete_if_there,
+    deletes,
     lower_names,
     request,
     tags_of,
@@ -155,6 +156,12 @@ def _put_bucket_policy(
     account.client("s3").put_bucket_policy(Bucket=bucket, Policy=policy)
 
 
+def _create_bucket_policy(account: Account, name: str, properties: Properties) -> Created:
+    bucket = properties["Bucket"]
+    _put_bucket_policy(account, bucket, properties, {})
+    return Created(bucket)
+
+
 _REPOSITORY_APART = ("EmptyOnDelete", "LifecyclePolicy", "RepositoryPolicyText")
 
 
@@ -211,9 +218,7 @@ def _delete_repository(account: Account, name: str, properties: Properties) -> N
 RESOURCE_TYPES = {
     "AWS::S3::Bucket": ResourceType(
         _create_bucket,
-        lambda account, name, _: delete_if_there(
-            lambda: account.client("s3").delete_bucket(Bucket=name)
-        ),
+        deletes("s3", "delete_bucket", "Bucket"),
         configure=_configure_bucket,
         name_property="BucketName",
         attributes=frozenset(
@@ -222,11 +227,9 @@ RESOURCE_TYPES = {
         replaced_by=frozenset({"BucketName"}),
     ),
     "AWS::S3::BucketPolicy": ResourceType(
-        lambda account, name, properties: Created(properties["Bucket"]),
-        lambda account, bucket, _: delete_if_there(
-            lambda: account.client("s3").delete_bucket_policy(Bucket=bucket)
-        ),
-        configure=_put_bucket_policy,
+        _create_bucket_policy,
+        deletes("s3", "delete_bucket_policy", "Bucket"),
+        _put_bucket_policy,
         replaced_by=frozenset({"Bucket"}),
     ),
     "AWS::ECR::Repository": ResourceType(

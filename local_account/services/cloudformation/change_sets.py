@@ -8,7 +8,7 @@ from typing import Any
 
 from local_account.service import ServiceError
 from local_account.services.cloudformation.intrinsics import KNOWN_LATER
-from local_account.services.cloudformation.resource_type import ResourceType
+from local_account.services.cloudformation.resource_type import ResourceType, with_stack_tags
 from local_account.services.cloudformation.stacks import (
     Registry,
     Stack,
@@ -115,7 +115,8 @@ class Plan:
     def _modified(self, name: str, now: StackResource) -> dict[str, Any] | None:
         definition = self._wanted[name]
         try:
-            properties = self._scope.resolve(definition.get("Properties", {}))
+            resolved = self._scope.resolve(definition.get("Properties", {}))
+            properties = with_stack_tags(definition["Type"], resolved, self._version.tags)
         except ServiceError:  # an export that is not there yet, say: the execution will tell
             properties = {}
         kind = self._types[definition["Type"]]

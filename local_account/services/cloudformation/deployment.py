@@ -11,8 +11,14 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from local_account.service import ServiceError
-from local_account.services.cloudformation.intrinsics import Scope, invalid
-from local_account.services.cloudformation.resources import Change, ResourceFailed, Resources
+from local_account.services.cloudformation.intrinsics import Scope
+from local_account.services.cloudformation.resource_type import with_stack_tags
+from local_account.services.cloudformation.resources import (
+    Change,
+    ResourceFailed,
+    Resources,
+    worded,
+)
 from local_account.services.cloudformation.stacks import (
     Output,
     Registry,
@@ -37,58 +43,62 @@ class Deployments:
     def __init__(self, registry: Registry, resources: Resources) -> None:
         self._registry, self._resources = registry, resources
 
-    def create(self, stack: Stack, version: Version, on_failure: str = "ROLLBACK") -> None:
+    def create(self, stack: Stack, on_failure: str = "ROLLBACK") -> None:
         """Create the resources of a new stack, or do with it what `on_failure` says."""
-        stack.version = version
-        stack.enter("CREATE_IN_PROGRESS", "User Initiated")
         try:
-            self._apply(stack, version)
+            self._apply(stack)
         except _Failed as failure:
             if on_failure == "DO_NOTHING":
                 stack.enter("CREATE_FAILED", str(failure))
             elif on_failure == "DELETE":
+                stack.enter("DELETE_IN_PROGRESS", str(failure))
                 self.delete(stack)
             else:
-                self.undo_creation(stack, str(failure))
+                self._fall_back(stack, str(failure))
         else:
             stack.enter("CREATE_COMPLETE")
 
-    def undo_creation(self, stack: Stack, why: str) -> None:
-        """Delete what a creation that failed has created."""
-        stack.enter("ROLLBACK_IN_PROGRESS", why)
-        if failed := self._delete_all(stack, ("Retain",)):
-            stack.enter("ROLLBACK_FAILED", _undeleted(failed))
-        else:
-            stack.enter("ROLLBACK_COMPLETE", why)
-
-    def update(self, stack: Stack, version: Version, *, roll_back: bool = True) -> None:
-        """Bring a stack to another version, or back if that fails."""
-        unfinished = stack.status == "CREATE_FAILED"
-        if stack.former is None and not unfinished:
-            stack.former = dict(stack.resources), stack.version
-        stack.version, stack.updated_at = version, datetime.now(UTC)
-        stack.enter("UPDATE_IN_PROGRESS", "User Initiated")
+    def update(self, stack: Stack, *, roll_back: bool = True) -> None:
+        """Bring a stack to its new version, or back if that fails."""
         try:
-            self._apply(stack, version)
+            self._apply(stack)
         except _Failed as failure:
-            if not roll_back:
-                stack.enter("UPDATE_FAILED", str(failure))
-            elif unfinished:
-                self.undo_creation(stack, str(failure))
+            if roll_back:
+                self._fall_back(stack, str(failure))
             else:
-                self.undo_update(stack, str(failure))
+                stack.enter("UPDATE_FAILED", str(failure))
             return
         stack.former = None
         stack.enter("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
         self._clean_up(stack, "UpdateReplacePolicy", _RETAINED)
         stack.enter("UPDATE_COMPLETE")
 
-    def undo_update(self, stack: Stack, why: str, skip: Collection[str] = ()) -> None:
-        """Give every resource its former properties again, and delete what was added."""
+    def undo(self, stack: Stack, why: str, skip: Collection[str] = ()) -> None:
+        """Go back to the version before the update that failed, or delete what was created."""
         if stack.former is None:
-            raise invalid(f"Stack {stack.stack_id} has no former version to go back to.")
-        former, version = stack.former
-        stack.enter("UPDATE_ROLLBACK_IN_PROGRESS", why)
+            self._undo_creation(stack, why)
+        else:
+            self._undo_update(stack, *stack.former, why, skip)
+
+    def _fall_back(self, stack: Stack, why: str) -> None:
+        stack.enter("UPDATE_ROLLBACK_IN_PROGRESS" if stack.former else "ROLLBACK_IN_PROGRESS", why)
+        self.undo(stack, why)
+
+    def _undo_creation(self, stack: Stack, why: str) -> None:
+        if failed := self._delete_all(stack, ("Retain",)):
+            stack.enter("ROLLBACK_FAILED", _undeleted(failed))
+        else:
+            stack.enter("ROLLBACK_COMPLETE", why)
+
+    def _undo_update(
+        self,
+        stack: Stack,
+        former: dict[str, StackResource],
+        version: Version,
+        why: str,
+        skip: Collection[str],
+    ) -> None:
+        """Give every resource its former properties again, and delete what was added."""
         failed = [
             name
             for name in _creation_order(former.values())
@@ -118,15 +128,15 @@ class Deployments:
                 what = f"Cannot delete export {name} as it is in use by {users}."
                 stack.enter("DELETE_FAILED", f"Delete canceled. {what}")
                 return
-        stack.enter("DELETE_IN_PROGRESS", "User Initiated")
         if failed := self._delete_all(stack, _RETAINED, skip):
             stack.enter("DELETE_FAILED", _undeleted(failed))
             return
         stack.deleted_at = datetime.now(UTC)
         stack.enter("DELETE_COMPLETE")
 
-    def _apply(self, stack: Stack, version: Version) -> None:
-        """Create, change and replace resources until the stack is what the version says."""
+    def _apply(self, stack: Stack) -> None:
+        """Create, change and replace resources until the stack is what its version says."""
+        version = stack.version
         imported: set[str] = set()
         scope = self._registry.scope(stack, version, stack.resources, imported)
         try:
@@ -140,8 +150,10 @@ class Deployments:
                 self._carry_out(stack, [_change(stack, wanted, scope, name) for name in ready])
                 order.done(*started)
             outputs = list(outputs_of(version, scope))
-        except ServiceError as error:  # a function of the template that cannot be carried out
-            raise _Failed(error.message) from error
+        except _Failed:
+            raise
+        except Exception as error:  # whatever it is, the stack is not left as it is
+            raise _Failed(worded(error)) from error
         self._check_exports(stack, outputs)
         gone = [each for name, each in stack.resources.items() if name not in wanted]
         stack.leftover += [stack.resources.pop(name) for name in _creation_order(gone)]
@@ -208,6 +220,7 @@ class Deployments:
                 needed |= dependencies(resource.definition)
             else:
                 del stack.resources[name]
+        self._clean_up(stack, "DeletionPolicy", retained)
         if not failed:
             stack.outputs, stack.imports = [], set()
         return failed
@@ -241,11 +254,12 @@ def _change(stack: Stack, wanted: dict[str, Any], scope: Scope, name: str) -> Ch
     definition, now = wanted[name], stack.resources.get(name)
     try:
         properties = scope.resolve(definition.get("Properties", {}))
-    except ServiceError as error:
+    except ServiceError as error:  # a function of the template that cannot be carried out
         verb = "UPDATE" if now else "CREATE"
         stack.note(name, definition["Type"], "", f"{verb}_FAILED", error.message)
         raise
-    return Change(name, definition, properties, now)
+    tagged = with_stack_tags(definition["Type"], properties, stack.version.tags)
+    return Change(name, definition, tagged, now)
 
 
 def _creation_order(resources: Iterable[StackResource]) -> list[str]:

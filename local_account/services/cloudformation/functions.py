@@ -10,6 +10,7 @@ from local_account.services.cloudformation.resource_type import (
     Properties,
     ResourceType,
     delete_if_there,
+    deletes,
     request,
     retag,
     tags_of,
@@ -74,7 +75,7 @@ def _update(account: Account, name: str, properties: Properties, former: Propert
     if gone or wanted != had:
         client.update_function_configuration(**{**gone, **wanted})
     architectures = [each.get("Architectures", ["x86_64"]) for each in (properties, former)]
-    if properties["Code"] != former["Code"] or architectures[0] != architectures[1]:
+    if properties["Code"] != former.get("Code") or architectures[0] != architectures[1]:
         code = _code(properties)
         client.update_function_code(FunctionName=name, Architectures=architectures[0], **code)
 
@@ -105,6 +106,7 @@ def _permit(account: Account, name: str, properties: Properties) -> Created:
 
 
 def _create_event_invoke_config(account: Account, name: str, properties: Properties) -> Created:
+    _put_event_invoke_config(account, name, properties, {})
     return Created(f"{properties['FunctionName']}|{properties['Qualifier']}")
 
 
@@ -127,9 +129,7 @@ def _delete_event_invoke_config(account: Account, name: str, properties: Propert
 RESOURCE_TYPES = {
     "AWS::Lambda::Function": ResourceType(
         _create,
-        lambda account, name, _: delete_if_there(
-            lambda: account.client("lambda").delete_function(FunctionName=name)
-        ),
+        deletes("lambda", "delete_function", "FunctionName"),
         _update,
         _configure,
         name_property="FunctionName",
@@ -155,7 +155,7 @@ RESOURCE_TYPES = {
     "AWS::Lambda::EventInvokeConfig": ResourceType(
         _create_event_invoke_config,
         _delete_event_invoke_config,
-        configure=_put_event_invoke_config,
+        _put_event_invoke_config,
         replaced_by=frozenset({"FunctionName", "Qualifier"}),
     ),
 }

@@ -9,6 +9,7 @@ from local_account.services.cloudformation.resource_type import (
     Properties,
     ResourceType,
     delete_if_there,
+    put_all,
     request,
     retag,
     text,
@@ -83,6 +84,18 @@ def _principals(properties: Properties) -> Iterator[tuple[str, dict[str, str]]]:
     for key, kind, parameter in (("Roles", "role", "RoleName"), ("Users", "user", "UserName")):
         for principal in properties.get(key, []):
             yield kind, {parameter: principal}
+
+
+def _create_inline_policy(account: Account, name: str, properties: Properties) -> Created:
+    def only(holder: tuple[str, str]) -> Properties:
+        return {**properties, "Roles": [], "Users": [], holder[0]: [holder[1]]}
+
+    put_all(
+        [(key, each) for key in ("Roles", "Users") for each in properties.get(key, [])],
+        lambda holder: _put_inline_policy(account, name, only(holder), {}),
+        lambda holder: _delete_inline_policy(account, name, only(holder)),
+    )
+    return Created(name, {"Id": name})
 
 
 def _put_inline_policy(
@@ -162,9 +175,9 @@ RESOURCE_TYPES = {
         replaced_by=frozenset({"RoleName", "Path"}),
     ),
     "AWS::IAM::Policy": ResourceType(
-        lambda account, name, _: Created(name, {"Id": name}),
+        _create_inline_policy,
         _delete_inline_policy,
-        configure=_put_inline_policy,
+        _put_inline_policy,
         attributes=frozenset({"Id"}),
     ),
     "AWS::IAM::ManagedPolicy": ResourceType(

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from local_account.service import ServiceError
@@ -30,6 +31,22 @@ class Resource(Protocol):
 def invalid(message: str) -> ServiceError:
     """Return the error of a template or request that CloudFormation refuses."""
     return ServiceError("ValidationError", message)
+
+
+@contextmanager
+def readable(what: Any) -> Iterator[None]:
+    """Refuse a part of a template that is not of the form that it should be of.
+
+    Raises
+    ------
+    ServiceError
+        If reading it fails.
+    """
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        found = f"{type(error).__name__}: {error}"
+        raise invalid(f"Template error: {what} is not of the expected form ({found})") from error
 
 
 def attribute_of(argument: Any) -> tuple[str, str]:
@@ -129,7 +146,8 @@ class Scope:
         if len(value) == 1:
             ((name, argument),) = value.items()
             if name in self._functions:
-                return self._functions[name](argument)
+                with readable(value):
+                    return self._functions[name](argument)
             if name.startswith("Fn::"):
                 raise invalid(f"The embedded account does not model the function {name}.")
         members = {name: self.resolve(each) for name, each in value.items()}
@@ -147,6 +165,10 @@ class Scope:
 
     def true(self, value: Any) -> bool:
         """Evaluate a condition, or an assertion of a rule."""
+        with readable(value):
+            return self._true(value)
+
+    def _true(self, value: Any) -> bool:
         ((name, argument),) = value.items()
         if name == "Condition":
             return self.holds(argument)

@@ -11,6 +11,8 @@ from local_account.services.cloudformation.resource_type import (
     Properties,
     ResourceType,
     delete_if_there,
+    deletes,
+    put_all,
     refuse_changes,
     request,
     retag,
@@ -77,7 +79,17 @@ def _put_queue_policy(account: Account, policy: str, properties: Properties) -> 
         account.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
 
 
-def _configure_queue_policy(
+def _create_queue_policy(account: Account, name: str, properties: Properties) -> Created:
+    policy = text(properties["PolicyDocument"])
+    put_all(
+        properties["Queues"],
+        lambda url: _put_queue_policy(account, policy, {"Queues": [url]}),
+        lambda url: _put_queue_policy(account, "", {"Queues": [url]}),
+    )
+    return Created(name, {"Id": name})
+
+
+def _update_queue_policy(
     account: Account, name: str, properties: Properties, former: Properties
 ) -> None:
     gone = [url for url in former.get("Queues", []) if url not in properties["Queues"]]
@@ -127,7 +139,17 @@ def _put_topic_policy(account: Account, policy: str, topics: list[str]) -> None:
         )
 
 
-def _configure_topic_policy(
+def _create_topic_policy(account: Account, name: str, properties: Properties) -> Created:
+    policy = text(properties["PolicyDocument"])
+    put_all(
+        properties["Topics"],
+        lambda arn: _put_topic_policy(account, policy, [arn]),
+        lambda arn: _reset_topic_policy(account, name, {"Topics": [arn]}),
+    )
+    return Created(name, {"Id": name})
+
+
+def _update_topic_policy(
     account: Account, name: str, properties: Properties, former: Properties
 ) -> None:
     gone = [arn for arn in former.get("Topics", []) if arn not in properties["Topics"]]
@@ -264,20 +286,18 @@ def _delete_schedule(account: Account, name: str, properties: Properties) -> Non
 RESOURCE_TYPES = {
     "AWS::SQS::Queue": ResourceType(
         _create_queue,
-        lambda account, url, _: delete_if_there(
-            lambda: account.client("sqs").delete_queue(QueueUrl=url)
-        ),
+        deletes("sqs", "delete_queue", "QueueUrl"),
         _update_queue,
         name_property="QueueName",
         attributes=frozenset({"Arn", "QueueName", "QueueUrl"}),
         replaced_by=frozenset({"QueueName", "FifoQueue"}),
     ),
     "AWS::SQS::QueuePolicy": ResourceType(
-        lambda account, name, _: Created(name, {"Id": name}),
+        _create_queue_policy,
         lambda account, _, properties: delete_if_there(
             lambda: _put_queue_policy(account, "", properties)
         ),
-        configure=_configure_queue_policy,
+        _update_queue_policy,
         attributes=frozenset({"Id"}),
     ),
     "AWS::SNS::Topic": ResourceType(
@@ -290,16 +310,14 @@ RESOURCE_TYPES = {
         replaced_by=frozenset({"TopicName", "FifoTopic"}),
     ),
     "AWS::SNS::TopicPolicy": ResourceType(
-        lambda account, name, _: Created(name, {"Id": name}),
+        _create_topic_policy,
         _reset_topic_policy,
-        configure=_configure_topic_policy,
+        _update_topic_policy,
         attributes=frozenset({"Id"}),
     ),
     "AWS::SNS::Subscription": ResourceType(
         _subscribe,
-        lambda account, arn, _: delete_if_there(
-            lambda: account.client("sns").unsubscribe(SubscriptionArn=arn)
-        ),
+        deletes("sns", "unsubscribe", "SubscriptionArn"),
         _update_subscription,
         attributes=frozenset({"Arn"}),
         replaced_by=frozenset({"TopicArn", "Protocol", "Endpoint"}),
@@ -315,9 +333,7 @@ RESOURCE_TYPES = {
     ),
     "AWS::Scheduler::ScheduleGroup": ResourceType(
         _create_group,
-        lambda account, name, _: delete_if_there(
-            lambda: account.client("scheduler").delete_schedule_group(Name=name)
-        ),
+        deletes("scheduler", "delete_schedule_group", "Name"),
         _tag_group,
         name_property="Name",
         attributes=frozenset({"Arn", "State", "CreationDate", "LastModificationDate"}),

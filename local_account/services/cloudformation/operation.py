@@ -30,6 +30,11 @@ def _update_alarm(account: Account, name: str, properties: Properties, former: P
     )
 
 
+def _create_dashboard(account: Account, name: str, properties: Properties) -> Created:
+    _put_dashboard(account, name, properties, {})
+    return Created(name)
+
+
 def _put_dashboard(account: Account, name: str, properties: Properties, former: Properties) -> None:
     account.client("cloudwatch").put_dashboard(
         DashboardName=name, DashboardBody=text(properties["DashboardBody"])
@@ -98,11 +103,11 @@ RESOURCE_TYPES = {
         replaced_by=frozenset({"AlarmName"}),
     ),
     "AWS::CloudWatch::Dashboard": ResourceType(
-        lambda account, name, _: Created(name),
+        _create_dashboard,
         lambda account, name, _: delete_if_there(
             lambda: account.client("cloudwatch").delete_dashboards(DashboardNames=[name])
         ),
-        configure=_put_dashboard,
+        _put_dashboard,
         name_property="DashboardName",
         replaced_by=frozenset({"DashboardName"}),
     ),

@@ -2,22 +2,24 @@
 
 import uuid
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
+from local_account.authorization.principals import Credentials
 from local_account.service import Account, JsonService, ServiceError
 from local_account.services.cloudformation import answers
+from local_account.services.cloudformation.acting import acting, acting_role
 from local_account.services.cloudformation.change_sets import NO_CHANGES, ChangeSet, Plan
 from local_account.services.cloudformation.deployment import Deployments
 from local_account.services.cloudformation.intrinsics import invalid
 from local_account.services.cloudformation.resource_type import ResourceType
 from local_account.services.cloudformation.resources import Resources
-from local_account.services.cloudformation.stacks import Registry, Stack
+from local_account.services.cloudformation.stacks import UNFINISHED, Registry, Stack, Version
 from local_account.services.cloudformation.versions import Versions
 
 Params = dict[str, Any]
 
-_UPDATABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
-_UNFINISHED = {"CREATE_FAILED", "UPDATE_FAILED"}
+_UPDATABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", *UNFINISHED}
 
 
 class CloudFormation(JsonService):
@@ -29,83 +31,91 @@ class CloudFormation(JsonService):
     def __init__(self, account: Account, types: Mapping[str, ResourceType]) -> None:
         super().__init__(account)
         self._registry, self._types = Registry(account), types
-        self._versions = Versions(account, self._registry, types)
-        self._deployments = Deployments(self._registry, Resources(account, types))
+        self._identities = account.identities
         self._change_sets: dict[str, ChangeSet] = {}
+
+    def asked_by(self, caller: Credentials) -> "CloudFormation":
+        """Return the service as it acts for a caller: the same stacks, with the caller's rights."""
+        service = copy(self)
+        service.account = acting(self.account, caller)
+        return service
 
     def create_stack(self, params: Params) -> Params:
         """Create a stack."""
-        if self._registry.found(params["StackName"]):
-            message = f"Stack [{params['StackName']}] already exists"
-            raise ServiceError("AlreadyExistsException", message)
         if "DisableRollback" in params and "OnFailure" in params:
             raise invalid("Only one of DisableRollback and OnFailure can be specified.")
-        stack = self._new(params)
-        version = self._versions.asked(stack, params)
-        self._registry.stacks[stack.stack_id] = stack
-        on_failure = params.get("OnFailure", _on_failure(params))
-        with stack.lock:
-            self._deployments.create(stack, version, on_failure)
+        with self._registry.lock:
+            if self._registry.found(params["StackName"]):
+                message = f"Stack [{params['StackName']}] already exists"
+                raise ServiceError("AlreadyExistsException", message)
+            stack = self._new(params)
+            version = self._version(stack, params)
+            work = self._begin("CREATE_IN_PROGRESS", stack, params, version)
+            self._registry.stacks[stack.stack_id] = stack
+        with self._registry.awaited():
+            work.create(stack, params.get("OnFailure", _on_failure(params)))
         return {"StackId": stack.stack_id}
 
     def update_stack(self, params: Params) -> Params:
         """Bring a stack to another version."""
-        stack = self._living(params["StackName"])
-        self._check_updatable(stack, params)
-        version = self._versions.asked(stack, params)
-        if not Plan(self._registry, self._types, stack, version).differs():
-            raise invalid("No updates are to be performed.")
-        for change_set in self._of(stack):
-            change_set.execution_status = "OBSOLETE"
-        _remember(stack, params)
-        with stack.lock:
-            self._deployments.update(stack, version, roll_back=not params.get("DisableRollback"))
+        with self._registry.lock:
+            stack = self._living(params["StackName"])
+            _check_updatable(stack)
+            version = self._version(stack, params)
+            if not Plan(self._registry, self._types, stack, version).differs():
+                raise invalid("No updates are to be performed.")
+            work = self._begin("UPDATE_IN_PROGRESS", stack, params, version)
+            for change_set in self._of(stack):
+                change_set.execution_status = "OBSOLETE"
+        with self._registry.awaited():
+            work.update(stack, roll_back=not params.get("DisableRollback"))
         return {"StackId": stack.stack_id}
 
     def delete_stack(self, params: Params) -> None:
-        """Delete a stack; one that is gone already is fine."""
-        stack = self._registry.found(params["StackName"])
-        if stack is None or stack.status == "DELETE_COMPLETE":
-            return
+        """Delete a stack, once nothing else is done with it; one that is gone already is fine."""
         if params.get("DeletionMode", "STANDARD") != "STANDARD":
             message = "The embedded account does not model DeletionMode; leave it out."
             raise ServiceError("UnsupportedOperation", message, 501)
-        if stack.protected:
-            what = f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
-            raise invalid(what)
         retained = params.get("RetainResources", [])
-        if retained and stack.status != "DELETE_FAILED":
-            raise invalid("RetainResources is only for stacks in the DELETE_FAILED state.")
-        with stack.lock:
-            stack.token = params.get("ClientRequestToken")
-            self._deployments.delete(stack, retained)
+        with self._registry.lock:
+            stack = self._registry.found(params["StackName"])
+            if stack is None:
+                return
+            self._registry.lock.wait_for(lambda: not stack.is_in_work)
+            if stack.status == "DELETE_COMPLETE":
+                return
+            if stack.protected:
+                what = f"Stack [{stack.name}] cannot be deleted while TerminationProtection is"
+                raise invalid(f"{what} enabled")
+            if retained and stack.status != "DELETE_FAILED":
+                raise invalid("RetainResources is only for stacks in the DELETE_FAILED state.")
+            work = self._begin("DELETE_IN_PROGRESS", stack, params)
+        with self._registry.awaited():
+            work.delete(stack, retained)
         if stack.status == "DELETE_COMPLETE":
             self._forget_change_sets(stack)
 
     def continue_update_rollback(self, params: Params) -> None:
         """Go on with the rollback of an update that failed too."""
-        stack = self._living(params["StackName"])
-        if stack.status != "UPDATE_ROLLBACK_FAILED":
-            raise _in_wrong_state(stack, "continue rollback")
-        with stack.lock:
-            self._deployments.undo_update(stack, "", params.get("ResourcesToSkip", []))
+        with self._registry.lock:
+            stack = self._living(params["StackName"])
+            if stack.status != "UPDATE_ROLLBACK_FAILED":
+                raise _in_wrong_state(stack, "continue rollback")
+            work = self._begin("UPDATE_ROLLBACK_IN_PROGRESS", stack, params)
+        with self._registry.awaited():
+            work.undo(stack, "", params.get("ResourcesToSkip", []))
 
     def rollback_stack(self, params: Params) -> Params:
         """Go back to the last stable version, where a failure was let be."""
-        stack = self._living(params["StackName"])
-        if stack.status not in _UNFINISHED:
-            raise _in_wrong_state(stack, "be rolled back")
-        with stack.lock:
-            if stack.former is None:
-                self._deployments.undo_creation(stack, "User Initiated")
-            else:
-                self._deployments.undo_update(stack, "User Initiated")
+        with self._registry.lock:
+            stack = self._living(params["StackName"])
+            if stack.status not in UNFINISHED:
+                raise _in_wrong_state(stack, "be rolled back")
+            status = "UPDATE_ROLLBACK_IN_PROGRESS" if stack.former else "ROLLBACK_IN_PROGRESS"
+            work = self._begin(status, stack, params)
+        with self._registry.awaited():
+            work.undo(stack, "User Initiated")
         return {"StackId": stack.stack_id}
-
-    def cancel_update_stack(self, params: Params) -> None:
-        """Refuse: no update is under way by the time it was answered."""
-        self._living(params["StackName"])
-        raise invalid("CancelUpdateStack cannot be called from current stack status")
 
     def update_termination_protection(self, params: Params) -> Params:
         """Protect a stack from being deleted, or no longer."""
@@ -116,20 +126,21 @@ class CloudFormation(JsonService):
     def create_change_set(self, params: Params) -> Params:
         """Note what would change, for it to be executed later."""
         kind, name = params.get("ChangeSetType", "UPDATE"), params["ChangeSetName"]
-        stack = self._stack_to_change(kind, params)
-        version = self._versions.asked(stack, params)
-        if any(each.name == name for each in self._of(stack)):
-            raise ServiceError("AlreadyExistsException", f"ChangeSet {name} already exists")
-        plan = Plan(self._registry, self._types, stack, version)
-        arn = self.account.arn("cloudformation", f"changeSet/{name}/{uuid.uuid4()}")
-        change_set = ChangeSet(arn, name, stack, kind, version, plan.changes(), params)
-        if kind == "UPDATE" and not plan.differs():
-            change_set.status, change_set.status_reason = "FAILED", NO_CHANGES
-            change_set.execution_status = "UNAVAILABLE"
-        if stack.stack_id not in self._registry.stacks:
-            self._registry.stacks[stack.stack_id] = stack
-            stack.enter("REVIEW_IN_PROGRESS", "User Initiated")
-        self._change_sets[arn] = change_set
+        with self._registry.lock:
+            stack = self._stack_to_change(kind, params)
+            version = self._version(stack, params)
+            if any(each.name == name for each in self._of(stack)):
+                raise ServiceError("AlreadyExistsException", f"ChangeSet {name} already exists")
+            plan = Plan(self._registry, self._types, stack, version)
+            arn = self.account.arn("cloudformation", f"changeSet/{name}/{uuid.uuid4()}")
+            change_set = ChangeSet(arn, name, stack, kind, version, plan.changes(), params)
+            if kind == "UPDATE" and not plan.differs():
+                change_set.status, change_set.status_reason = "FAILED", NO_CHANGES
+                change_set.execution_status = "UNAVAILABLE"
+            if stack.stack_id not in self._registry.stacks:
+                self._registry.stacks[stack.stack_id] = stack
+                stack.enter("REVIEW_IN_PROGRESS", "User Initiated")
+            self._change_sets[arn] = change_set
         return {"Id": arn, "StackId": stack.stack_id}
 
     def describe_change_set(self, params: Params) -> Params:
@@ -151,30 +162,24 @@ class CloudFormation(JsonService):
 
     def execute_change_set(self, params: Params) -> None:
         """Bring the stack to the version of a change set; its other change sets are gone then."""
-        found = self._change_set(params)
-        stack = found.stack
-        if found.execution_status != "AVAILABLE":
-            state = (
-                f"status of [{found.status}]"
-                if found.status == "FAILED"
-                else f"execution status of [{found.execution_status}]"
-            )
-            message = f"ChangeSet [{found.change_set_id}] cannot be executed in its current {state}"
-            raise ServiceError("InvalidChangeSetStatusException", message)
+        with self._registry.lock:
+            found = self._change_set(params)
+            stack, creates = found.stack, found.kind == "CREATE"
+            _check_executable(found)
+            if not creates:
+                _check_updatable(stack)
+            status = f"{found.kind}_IN_PROGRESS"
+            work = self._begin(status, stack, {**found.options, **params}, found.version)
+            found.execution_status = "EXECUTE_IN_PROGRESS"
+            for other in self._of(stack):
+                if other is not found:
+                    del self._change_sets[other.change_set_id]
         on_failure = found.options.get("OnStackFailure", _on_failure(params))
-        if found.kind == "UPDATE":
-            self._check_updatable(stack, params)
-        found.execution_status = "EXECUTE_IN_PROGRESS"
-        for other in self._of(stack):
-            if other is not found:
-                del self._change_sets[other.change_set_id]
-        _remember(stack, {**found.options, **params})
-        with stack.lock:
-            if found.kind == "CREATE":
-                self._deployments.create(stack, found.version, on_failure)
+        with self._registry.awaited():
+            if creates:
+                work.create(stack, on_failure)
             else:
-                roll_back = on_failure != "DO_NOTHING"
-                self._deployments.update(stack, found.version, roll_back=roll_back)
+                work.update(stack, roll_back=on_failure != "DO_NOTHING")
         done = stack.status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
         found.execution_status = "EXECUTE_COMPLETE" if done else "EXECUTE_FAILED"
 
@@ -201,28 +206,11 @@ class CloudFormation(JsonService):
         found, token = answers.page([answers.stack(each) for each in stacks], _token(params))
         return {"Stacks": found, "NextToken": token}
 
-    def list_stacks(self, params: Params) -> Params:
-        """Return all stacks, deleted ones too."""
-        wanted = params.get("StackStatusFilter")
-        stacks = [
-            each for each in self._registry.stacks.values() if not wanted or each.status in wanted
-        ]
-        found, token = answers.page([answers.summary(each) for each in stacks], _token(params))
-        return {"StackSummaries": found, "NextToken": token}
-
     def describe_stack_events(self, params: Params) -> Params:
         """Return what happened to a stack, the latest first."""
         events = self._stack(params["StackName"]).events[::-1]
         found, token = answers.page(events, _token(params))
         return {"StackEvents": found, "NextToken": token}
-
-    def describe_stack_resource(self, params: Params) -> Params:
-        """Return one resource of a stack."""
-        stack, name = self._stack(params["StackName"]), params["LogicalResourceId"]
-        for resource in answers.resources(stack):
-            if resource["LogicalResourceId"] == name:
-                return {"StackResourceDetail": resource}
-        raise invalid(f"Resource {name} does not exist for stack {stack.name}")
 
     def describe_stack_resources(self, params: Params) -> Params:
         """Return the resources of a stack, or one of them."""
@@ -248,42 +236,35 @@ class CloudFormation(JsonService):
             version = self._stack(params["StackName"]).version
         return {"TemplateBody": version.body, "StagesAvailable": ["Original", "Processed"]}
 
-    def get_template_summary(self, params: Params) -> Params:
-        """Return what a template takes and makes."""
-        if "StackName" in params:
-            return answers.template_summary(self._living(params["StackName"]).version.template)
-        return self.validate_template(params)
+    def _begin(
+        self, status: str, stack: Stack, params: Params, version: Version | None = None
+    ) -> Deployments:
+        """Let nobody else work on a stack, and return what does it, with the rights it is due."""
+        account = self._account_of(stack, params)
+        for name in ("Capabilities", "DisableRollback", "RoleARN"):
+            if name in params:
+                stack.options[name] = params[name]
+        stack.token = params.get("ClientRequestToken")
+        if version is not None:
+            stack.take(version)
+        stack.enter(status, "User Initiated")
+        return Deployments(self._registry, Resources(account, self._types))
 
-    def validate_template(self, params: Params) -> Params:
-        """Return what a template takes and makes, or refuse it."""
-        body = self._versions.body(params)
-        template = self._versions.read(body, inline="TemplateBody" in params)
-        return answers.template_summary(template)
+    def _account_of(self, stack: Stack, params: Params) -> Account:
+        """Return the account as a stack's role meets it; without one, as the caller does."""
+        role = params.get("RoleARN") or stack.options.get("RoleARN")
+        return acting_role(self.account, self._identities, role) if role else self.account
 
-    def list_exports(self, params: Params) -> Params:
-        """Return what stacks export."""
-        exports = [
-            {"ExportingStackId": stack.stack_id, "Name": name, "Value": value}
-            for stack in self._registry.living()
-            for name, value in stack.exports.items()
-        ]
-        found, token = answers.page(exports, _token(params))
-        return {"Exports": found, "NextToken": token}
-
-    def list_imports(self, params: Params) -> Params:
-        """Return the stacks that import a name."""
-        name = params["ExportName"]
-        users = [stack.name for stack in self._registry.importers(name)]
-        if not users:
-            raise invalid(f"Export '{name}' is not imported by any stack.")
-        return {"Imports": users}
+    def _version(self, stack: Stack, params: Params) -> Version:
+        parameters = self._account_of(stack, params)
+        return Versions(self.account, parameters, self._registry, self._types).asked(stack, params)
 
     def _new(self, params: Params) -> Stack:
         name = params["StackName"]
         arn = self.account.arn("cloudformation", f"stack/{name}/{uuid.uuid4()}")
         stack = Stack(arn, name)
         stack.protected = bool(params.get("EnableTerminationProtection"))
-        _remember(stack, params)
+        stack.token = params.get("ClientRequestToken")
         return stack
 
     def _stack_to_change(self, kind: str, params: Params) -> Stack:
@@ -294,7 +275,7 @@ class CloudFormation(JsonService):
         stack = self._registry.found(name)
         if kind == "UPDATE":
             stack = self._living(name)
-            self._check_updatable(stack, params)
+            _check_updatable(stack)
             return stack
         if stack is not None and stack.status != "REVIEW_IN_PROGRESS":
             changes = params["ChangeSetName"]
@@ -313,13 +294,6 @@ class CloudFormation(JsonService):
         if stack is None or stack.status == "DELETE_COMPLETE":
             raise invalid(f"Stack [{name_or_id}] does not exist")
         return stack
-
-    def _check_updatable(self, stack: Stack, params: Params) -> None:
-        unfinished = stack.status in _UNFINISHED
-        if stack.status not in _UPDATABLE and not unfinished:
-            what = f"is in {stack.status} state and can not be updated."
-            raise invalid(f"Stack:{stack.stack_id} {what}")
-        stack.token = params.get("ClientRequestToken")
 
     def _of(self, stack: Stack) -> list[ChangeSet]:
         return [each for each in list(self._change_sets.values()) if each.stack is stack]
@@ -341,11 +315,20 @@ def _on_failure(params: Params) -> str:
     return "DO_NOTHING" if params.get("DisableRollback") else "ROLLBACK"
 
 
-def _remember(stack: Stack, params: Params) -> None:
-    for name in ("Capabilities", "DisableRollback", "RoleARN"):
-        if name in params:
-            stack.options[name] = params[name]
-    stack.token = params.get("ClientRequestToken")
+def _check_updatable(stack: Stack) -> None:
+    if stack.status not in _UPDATABLE:
+        raise _in_wrong_state(stack, "be updated")
+
+
+def _check_executable(found: ChangeSet) -> None:
+    if found.execution_status != "AVAILABLE":
+        state = (
+            f"status of [{found.status}]"
+            if found.status == "FAILED"
+            else f"execution status of [{found.execution_status}]"
+        )
+        message = f"ChangeSet [{found.change_set_id}] cannot be executed in its current {state}"
+        raise ServiceError("InvalidChangeSetStatusException", message)
 
 
 def _token(params: Params) -> str | None:

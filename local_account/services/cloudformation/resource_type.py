@@ -1,12 +1,14 @@
 """What a CloudFormation resource type is here: calls to the account's own APIs."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_account import parity
 from local_account.service import Account
 
 Properties = dict[str, Any]
@@ -39,7 +41,8 @@ class ResourceType:
         Called with the account, the physical id and the properties. What is gone
         already counts as deleted.
     update
-        Called like `delete` and with the former properties, to change what `create` sets.
+        Called like `delete` and with the former properties, to change what `create` sets;
+        with none of them where nobody knows which are in force.
     configure
         Called after `create` (the former properties are none then) and after `update`, to
         set the rest; what the former properties have and the new ones lack gets its default.
@@ -80,6 +83,31 @@ def delete_if_there(delete: Callable[[], object]) -> None:
             raise
 
 
+def deletes(
+    service: str, operation: str, parameter: str
+) -> Callable[[Account, str, Properties], object]:
+    """Return how a type is deleted by one call with its physical id."""
+
+    def delete(account: Account, physical_id: str, _: Properties) -> None:
+        call = getattr(account.client(service), operation)
+        delete_if_there(lambda: call(**{parameter: physical_id}))
+
+    return delete
+
+
+def put_all(
+    places: Iterable[Any],
+    put: Callable[[Any], object],
+    take_back: Callable[[Any], object],
+) -> None:
+    """Put something in all of several places, or in none of them."""
+    with ExitStack() as undo:
+        for place in places:
+            put(place)
+            undo.callback(take_back, place)
+        undo.pop_all()
+
+
 def truth(value: Any) -> bool:
     """Read a boolean, which templates write as a string too."""
     return str(value).lower() == "true"
@@ -116,17 +144,38 @@ def lower_names(value: Any) -> Any:
     return [lower_names(member) for member in value] if isinstance(value, list) else value
 
 
+def with_stack_tags(type_name: str, properties: Properties, tags: Mapping[str, str]) -> Properties:
+    """Return a resource's properties with its stack's tags, where the type has tags.
+
+    The resource's own tag of a name goes before the stack's.
+    """
+    row = parity.resource_types().get(type_name, {}).get("Tags")
+    if row is None or row.level == parity.NO_EFFECT or not tags:
+        return properties
+    if type_name == "AWS::SSM::Parameter":
+        return {**properties, "Tags": {**tags, **properties.get("Tags", {})}}
+    own = properties.get("Tags", [])
+    named = {tag["Key"] for tag in own}
+    more = [{"Key": key, "Value": value} for key, value in tags.items() if key not in named]
+    return {**properties, "Tags": [*own, *more]}
+
+
+class Unchangeable(Exception):
+    """A property cannot be changed; nothing of the resource has been."""
+
+
 def refuse_changes(properties: Properties, former: Properties, *names: str) -> None:
-    """Refuse to change properties that are set once.
+    """Refuse to change properties that are set once, before anything else is changed.
 
     Raises
     ------
-    ValueError
+    Unchangeable
         If one of them differs.
     """
-    for name in names:
+    for name in names if former else ():
         if properties.get(name) != former.get(name):
-            raise ValueError(f"The property {name} cannot be changed once the resource is there.")
+            what = f"The property {name} cannot be changed once the resource is there."
+            raise Unchangeable(what)
 
 
 def request(

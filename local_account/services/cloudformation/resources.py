@@ -10,7 +10,12 @@ from dataclasses import dataclass, replace
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local_account.service import Account, ServiceError
-from local_account.services.cloudformation.resource_type import Created, Properties, ResourceType
+from local_account.services.cloudformation.resource_type import (
+    Created,
+    Properties,
+    ResourceType,
+    Unchangeable,
+)
 from local_account.services.cloudformation.stacks import Stack, StackResource
 
 _ALPHABET = string.ascii_uppercase + string.digits
@@ -90,18 +95,16 @@ class Resources:
         """
         name, now = change.logical_id, change.now
         try:
-            resource = self._applied(stack, change)
+            if now is None or self.replaces(change):
+                self._create(stack, change)
+            else:
+                self._update(stack, change, now)
         except Exception as error:  # whatever a resource raises fails its stack
-            reason = _worded(error)
-            status = f"{change.verb}_FAILED"
-            stack.note(name, change.type_name, _id_of(now), status, reason)
-            if now and not self.replaces(change):  # nobody knows how far the change went
-                stack.resources[name] = replace(now, properties=change.properties, stale=True)
+            reason = worded(error)
+            status, there = f"{change.verb}_FAILED", stack.resources.get(name)
+            stack.note(name, change.type_name, _id_of(there), status, reason)
             raise ResourceFailed(reason) from error
-        if now and (now.type_name, now.physical_id) != (resource.type_name, resource.physical_id):
-            stack.leftover.append(now)
-        stack.resources[name] = resource
-        text = json.dumps(change.properties)
+        resource, text = stack.resources[name], json.dumps(change.properties)
         status = f"{change.verb}_COMPLETE"
         stack.note(name, resource.type_name, resource.physical_id, status, properties=text)
 
@@ -113,47 +116,50 @@ class Resources:
         try:
             kind.delete(self._account, resource.physical_id, _named(kind, resource))
         except Exception as error:  # noqa: BLE001 - whatever it raises fails its deletion
-            stack.note(*where, "DELETE_FAILED", _worded(error))
+            stack.note(*where, "DELETE_FAILED", worded(error))
             return False
         stack.note(*where, "DELETE_COMPLETE")
         return True
 
-    def _applied(self, stack: Stack, change: Change) -> StackResource:
-        now, kind = change.now, self._types[change.type_name]
-        if now is None:
-            return self._created(stack, change)
-        if self.replaces(change):
-            custom = change.properties.get(kind.name_property)
-            if custom and custom == now.properties.get(kind.name_property):
-                raise ResourceFailed(
-                    "CloudFormation cannot update a stack when a custom-named resource requires "
-                    f"replacing. Rename {custom} and update the stack again."
-                )
-            return self._created(stack, change)
-        wanted = replace(now, properties=change.properties, definition=change.definition)
-        wanted = replace(wanted, stale=False)
-        before, after = _named(kind, now), _named(kind, wanted)
-        for step in (kind.update, kind.configure):
-            if step is not None:
-                step(self._account, now.physical_id, after, before)
-        return wanted
-
-    def _created(self, stack: Stack, change: Change) -> StackResource:
-        kind, type_name = self._types[change.type_name], change.type_name
-        name = str(change.properties.get(kind.name_property) or _generated(stack, change))
+    def _create(self, stack: Stack, change: Change) -> None:
+        """Create a resource; what is created is known to the stack before it is complete."""
+        kind, now, type_name = self._types[change.type_name], change.now, change.type_name
+        custom = change.properties.get(kind.name_property)
+        if now and custom and custom == now.properties.get(kind.name_property):
+            raise ResourceFailed(
+                "CloudFormation cannot update a stack when a custom-named resource requires "
+                f"replacing. Rename {custom} and update the stack again."
+            )
+        name = str(custom or _generated(stack, change))
         named = {kind.name_property: name} if kind.name_property else {}
         properties = {**change.properties, **named}
         created = kind.create(self._account, name, properties)
-        status = f"{change.verb}_IN_PROGRESS"
-        initiated = "Resource creation Initiated"
+        resource = _resource(change, name, created)
+        if now and (now.type_name, now.physical_id) != (type_name, created.physical_id):
+            stack.leftover.append(now)
+        stack.resources[change.logical_id] = replace(resource, stale=True)
+        status, initiated = f"{change.verb}_IN_PROGRESS", "Resource creation Initiated"
         stack.note(change.logical_id, type_name, created.physical_id, status, initiated)
         if kind.configure is not None:
-            try:
-                kind.configure(self._account, created.physical_id, properties, {})
-            except Exception:
-                kind.delete(self._account, created.physical_id, properties)
-                raise
-        return _resource(change, name, created)
+            kind.configure(self._account, created.physical_id, properties, {})
+        stack.resources[change.logical_id] = resource
+
+    def _update(self, stack: Stack, change: Change, now: StackResource) -> None:
+        kind = self._types[change.type_name]
+        wanted = replace(now, properties=change.properties, definition=change.definition)
+        # tried once more, all of it is set: nobody knows how far the first try went
+        before = _named(kind, now) if now.properties != change.properties else {}
+        after = _named(kind, wanted)
+        try:
+            for step in (kind.update, kind.configure):
+                if step is not None:
+                    step(self._account, now.physical_id, after, before)
+        except Unchangeable:
+            raise
+        except Exception:
+            stack.resources[now.logical_id] = replace(wanted, definition=now.definition, stale=True)
+            raise
+        stack.resources[now.logical_id] = replace(wanted, stale=False)
 
 
 def _resource(change: Change, name: str, created: Created) -> StackResource:
@@ -184,13 +190,15 @@ def _id_of(resource: StackResource | None) -> str:
     return resource.physical_id if resource else ""
 
 
-def _worded(error: Exception) -> str:
+def worded(error: Exception) -> str:
+    """Return the reason that events give for an error."""
     if isinstance(error, ClientError):
         answered = error.response
         code, message = answered["Error"]["Code"], answered["Error"].get("Message", "")
         status = answered.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
         where = f"Service: {error.operation_name}; Status Code: {status}; Error Code: {code}"
         return f"{message} ({where})"
-    if not isinstance(error, ResourceFailed | ServiceError | BotoCoreError | ValueError):
+    expected = (BotoCoreError, ResourceFailed, ServiceError, Unchangeable, ValueError)
+    if not isinstance(error, expected):
         traceback.print_exception(error)
     return error.message if isinstance(error, ServiceError) else str(error)

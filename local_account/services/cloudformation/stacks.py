@@ -2,7 +2,8 @@
 
 import threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from local_account.service import Account
 from local_account.services.cloudformation.intrinsics import Scope, invalid
 from local_account.services.cloudformation.templates import Template
 
+UNFINISHED = {"CREATE_FAILED", "UPDATE_FAILED"}
 STACK_TYPE = "AWS::CloudFormation::Stack"
 _LONGEST_REASON = 1024
 
@@ -99,12 +101,24 @@ class Stack:
     updated_at: datetime | None = None
     deleted_at: datetime | None = None
     token: str | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    @property
+    def is_in_work(self) -> bool:
+        """Tell whether an operation is under way."""
+        return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
 
     @property
     def exports(self) -> dict[str, str]:
         """The values that the stack exports, by name."""
         return {each.export: each.value for each in self.outputs if each.export}
+
+    def take(self, version: Version) -> None:
+        """Be asked to become a version, and keep what there is for a rollback."""
+        if self.status and self.status not in (*UNFINISHED, "REVIEW_IN_PROGRESS"):
+            self.former = dict(self.resources), self.version
+        if self.status not in ("", "REVIEW_IN_PROGRESS"):
+            self.updated_at = datetime.now(UTC)
+        self.version = version
 
     def enter(self, status: str, reason: str = "") -> None:
         """Give the stack a new status, and say so."""
@@ -151,6 +165,17 @@ class Registry:
     def __init__(self, account: Account) -> None:
         self._account = account
         self.stacks: dict[str, Stack] = {}
+        self.lock = threading.Condition()
+        """Held while a stack is looked at and taken into work, not while that goes on."""
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Tell those who wait for a stack when the work on it has ended."""
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.lock.notify_all()
 
     def found(self, name_or_id: str) -> Stack | None:
         """Return the stack with a name, or with an id: then deleted ones too."""

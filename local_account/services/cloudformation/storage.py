@@ -5,7 +5,7 @@ from local_account.services.cloudformation.resource_type import (
     Created,
     Properties,
     ResourceType,
-    delete_if_there,
+    deletes,
     refuse_changes,
     request,
     retag,
@@ -22,6 +22,8 @@ def _table_request(account: Account, operation: str, properties: Properties) -> 
     if encryption:
         encryption["Enabled"] = encryption.pop("SSEEnabled")
         properties = {**properties, "SSESpecification": encryption}
+    if stream := properties.get("StreamSpecification"):
+        properties = {**properties, "StreamSpecification": {"StreamEnabled": True, **stream}}
     return request(account, "dynamodb", operation, properties, without=_SEPARATE)
 
 
@@ -178,7 +180,12 @@ def _configure_log_group(
 def _update_log_group(
     account: Account, name: str, properties: Properties, former: Properties
 ) -> None:
-    refuse_changes(properties, former, "KmsKeyId", "LogGroupClass")
+    refuse_changes(properties, former, "LogGroupClass")
+    logs, key = account.client("logs"), properties.get("KmsKeyId")
+    if key and key != former.get("KmsKeyId"):
+        logs.associate_kms_key(logGroupName=name, kmsKeyId=key)
+    elif former.get("KmsKeyId") and not key:
+        logs.disassociate_kms_key(logGroupName=name)
 
 
 def _create_parameter(account: Account, name: str, properties: Properties) -> Created:
@@ -213,18 +220,14 @@ RESOURCE_TYPES = {
     ),
     "AWS::KMS::Alias": ResourceType(
         _create_alias,
-        lambda account, name, _: delete_if_there(
-            lambda: account.client("kms").delete_alias(AliasName=name)
-        ),
+        deletes("kms", "delete_alias", "AliasName"),
         lambda account, name, properties, _: account.client("kms").update_alias(**properties),
         name_property="AliasName",
         replaced_by=frozenset({"AliasName"}),
     ),
     "AWS::DynamoDB::Table": ResourceType(
         _create_table,
-        lambda account, name, _: delete_if_there(
-            lambda: account.client("dynamodb").delete_table(TableName=name)
-        ),
+        deletes("dynamodb", "delete_table", "TableName"),
         _update_table,
         _configure_table,
         name_property="TableName",
@@ -233,9 +236,7 @@ RESOURCE_TYPES = {
     ),
     "AWS::Logs::LogGroup": ResourceType(
         _create_log_group,
-        lambda account, name, _: delete_if_there(
-            lambda: account.client("logs").delete_log_group(logGroupName=name)
-        ),
+        deletes("logs", "delete_log_group", "logGroupName"),
         _update_log_group,
         _configure_log_group,
         name_property="LogGroupName",
@@ -244,9 +245,7 @@ RESOURCE_TYPES = {
     ),
     "AWS::SSM::Parameter": ResourceType(
         _create_parameter,
-        lambda account, name, _: delete_if_there(
-            lambda: account.client("ssm").delete_parameter(Name=name)
-        ),
+        deletes("ssm", "delete_parameter", "Name"),
         lambda account, name, properties, _: _put_parameter(
             account, name, properties, overwrite=True
         ),

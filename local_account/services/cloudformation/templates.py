@@ -121,6 +121,9 @@ def _check_resource(logical_id: str, resource: Any) -> None:
     if not isinstance(resource, dict) or not isinstance(resource.get("Type"), str):
         what = f"[/Resources/{logical_id}] Every Resources object must contain a Type member."
         raise invalid(f"Template format error: {what}")
+    if not isinstance(resource.get("Properties", {}), dict):
+        what = f"[/Resources/{logical_id}/Properties] Properties must be an object."
+        raise invalid(f"Template format error: {what}")
     if not re.fullmatch(r"[A-Za-z0-9]{1,255}", logical_id):
         raise invalid(f"Template format error: Resource name {logical_id} is non alphanumeric.")
     if unknown := sorted(set(resource) - _ATTRIBUTES):
@@ -143,6 +146,9 @@ def _check_references(template: Template) -> None:
     needed = {name for each in resources for name in dependencies(each)}
     _require_known(needed - known, "Resources")
     outputs = template.get("Outputs", {}).values()
+    if any("Value" not in each for each in outputs):
+        message = "Every Outputs member must contain a Value object"
+        raise invalid(f"Template format error: {message}")
     _require_known({name for each in outputs for name, _ in references(each)} - known, "Outputs")
 
 

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from local_account.service import Account, ServiceError
 from local_account.services.cloudformation import templates
-from local_account.services.cloudformation.intrinsics import invalid
+from local_account.services.cloudformation.intrinsics import invalid, readable
 from local_account.services.cloudformation.resource_type import ResourceType
 from local_account.services.cloudformation.stacks import Registry, Stack, Version
 
@@ -20,12 +20,20 @@ _REFUSED = (
 
 
 class Versions:
-    """Reads templates and parameters of requests, and refuses what CloudFormation refuses."""
+    """Reads templates and parameters of requests, and refuses what CloudFormation refuses.
+
+    The caller reads templates, the stack's role (if it has one) the parameters of SSM.
+    """
 
     def __init__(
-        self, account: Account, registry: Registry, types: Mapping[str, ResourceType]
+        self,
+        caller: Account,
+        acting: Account,
+        registry: Registry,
+        types: Mapping[str, ResourceType],
     ) -> None:
-        self._account, self._registry, self._types = account, registry, types
+        self._account, self._acting = caller, acting
+        self._registry, self._types = registry, types
 
     def asked(self, stack: Stack, params: Mapping[str, Any]) -> Version:
         """Return the version that a request to create or update a stack asks for.
@@ -38,8 +46,10 @@ class Versions:
         if unmodelled := [name for name in _REFUSED if params.get(name)]:
             message = f"The embedded account does not model {unmodelled[0]}; leave it out."
             raise ServiceError("UnsupportedOperation", message, 501)
-        body = self.body(params, stack)
-        template = self.read(body, inline="TemplateBody" in params)
+        body = self._body(params, stack)
+        with readable("the template"):
+            template = templates.parse(body, inline="TemplateBody" in params)
+            templates.check(template, self._types)
         self._check_capabilities(template, params)
         texts = templates.parameter_texts(template, _given(params, stack.version.parameters))
         values = templates.parameter_values(template, texts, self._look_up)
@@ -48,10 +58,9 @@ class Versions:
         self._check_rules(stack, version)
         return version
 
-    def body(self, params: Mapping[str, Any], stack: Stack | None = None) -> str:
-        """Return the text of the template that a request names."""
+    def _body(self, params: Mapping[str, Any], stack: Stack) -> str:
         named = [name for name in ("TemplateBody", "TemplateURL") if params.get(name)]
-        if params.get("UsePreviousTemplate") and stack is not None:
+        if params.get("UsePreviousTemplate"):
             if named:
                 message = "You cannot specify both usePreviousTemplate and Template Body/Template"
                 raise invalid(f"{message} URL.")
@@ -60,12 +69,6 @@ class Versions:
             raise invalid("Either Template URL or Template Body must be specified.")
         value = str(params[named[0]])
         return value if named == ["TemplateBody"] else self._downloaded(value)
-
-    def read(self, body: str, *, inline: bool) -> templates.Template:
-        """Read and check a template."""
-        template = templates.parse(body, inline=inline)
-        templates.check(template, self._types)
-        return template
 
     def _downloaded(self, url: str) -> str:
         parts = urlsplit(url)
@@ -84,11 +87,13 @@ class Versions:
 
     def _look_up(self, name: str) -> str:
         try:
-            answer = self._account.client("ssm").get_parameter(Name=name)
+            found = self._acting.client("ssm").get_parameters(Names=[name])["Parameters"]
         except ClientError as error:
+            raise invalid(error.response["Error"]["Message"]) from error
+        if not found:
             what = f"Unable to fetch parameters [{name}] from parameter store for this account."
-            raise invalid(what) from error
-        value: str = answer["Parameter"]["Value"]
+            raise invalid(what)
+        value: str = found[0]["Value"]
         return value
 
     def _check_capabilities(self, template: templates.Template, params: Mapping[str, Any]) -> None:

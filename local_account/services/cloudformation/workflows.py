@@ -7,7 +7,7 @@ from local_account.services.cloudformation.resource_type import (
     Created,
     Properties,
     ResourceType,
-    delete_if_there,
+    deletes,
     lower_names,
     request,
     retag,
@@ -71,9 +71,7 @@ def _tag(account: Account, arn: str, properties: Properties, former: Properties)
 RESOURCE_TYPES = {
     "AWS::StepFunctions::StateMachine": ResourceType(
         _create,
-        lambda account, arn, _: delete_if_there(
-            lambda: account.client("stepfunctions").delete_state_machine(stateMachineArn=arn)
-        ),
+        deletes("stepfunctions", "delete_state_machine", "stateMachineArn"),
         _update,
         _tag,
         name_property="StateMachineName",

@@ -76,7 +76,7 @@ class ModelPackages:
             package = self._register(params)
             if token:
                 self._tokens[token] = (params, package)
-        events.model_package_changed(self._plane, package)
+            events.model_package_changed(self._plane, package)
         return package
 
     def describe_model_package(self, params: Record) -> Record:
@@ -114,8 +114,9 @@ class ModelPackages:
                 properties.pop(name, None)
             if properties != package.get("CustomerMetadataProperties", {}):
                 changed["CustomerMetadataProperties"] = properties
-            self._packages.update(package, **changed)
-        events.model_package_changed(self._plane, package, list(changed))
+            if changed:
+                self._packages.update(package, **changed)
+                events.model_package_changed(self._plane, package, list(changed))
         return package
 
     def delete_model_package(self, params: Record) -> None:

@@ -7,7 +7,7 @@ import pytest
 from checks.acknowledgements import Acknowledgement, read, sort
 from checks.findings import CheckError
 from checks.judge import Judgement
-from checks.verdict import tell
+from checks.verdict import COLUMNS, WIDTH, tell
 from tests.unit.checks.factories import finding
 
 REASON = "A reason that says why this is as it should be here."
@@ -59,13 +59,22 @@ def test_a_row_takes_one_finding_of_one_resource_away(tmp_path: Path) -> None:
 def test_the_verdict_prints_findings_and_reasons_and_fails_on_unused_rows(tmp_path: Path) -> None:
     rows = table(tmp_path, row() + row(resource="Gone"))
     clean = Judgement([finding()], [], {"t": 1.0})
-    words, passed = tell(clean, rows, unused=True)
+    words, passed = tell(clean, rows, unused=True, width=WIDTH)
     assert not passed
     assert "acknowledged, yet not found: t r Gone" in words
     assert f"acknowledged: t r R: {REASON}" in words
-    assert tell(clean, rows, unused=False)[1]
+    assert tell(clean, rows, unused=False, width=WIDTH)[1]
     wrong = Judgement([finding(rule="IAM5[Resource::*]", found="this", expected="that")], [], {})
-    words, passed = tell(wrong, rows, unused=False)
+    words, passed = tell(wrong, rows, unused=False, width=WIDTH)
     assert not passed
     shown = next(line for line in words.splitlines() if "IAM5" in line)
     assert shown.split() == ["t", "IAM5[Resource::*]", "s", "/", "R", "this", "that"]
+
+
+def test_without_a_terminal_a_finding_is_one_line_however_long() -> None:
+    name = "A" * 300
+    wrong = Judgement([finding(resource=name, found="this\n  and that")], [], {})
+    words, passed = tell(wrong, [], unused=False, width=None)
+    assert not passed
+    assert words.splitlines()[0].split("\t") == list(COLUMNS)
+    assert words.splitlines()[1].split("\t")[2:4] == [f"s / {name}", "this and that"]

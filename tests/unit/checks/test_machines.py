@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from checks import own_rules
 from tests.unit.checks.factories import FAILED, TASK, assembly, found, machine, of_states, resource
 
 RUN = "arn:aws:states:::aws-sdk:sagemaker:describeTrainingJob"
@@ -128,3 +129,12 @@ def test_volumes_are_encrypted_unless_the_instance_does_it(
     task = {**TASK, "Resource": sync, "Parameters": asked}
     expected = {(rule, "M/One")} if rule else set()
     assert in_machine(tmp_path, One=task, Failed=FAILED) == expected
+
+
+def test_one_missing_transition_is_one_finding_of_unreached_states(tmp_path: Path) -> None:
+    ends = {name: part for name, part in TASK.items() if name != "End"}
+    chain = {"B": {**ends, "Next": "A"}, "A": {**ends, "Next": "C"}, "C": TASK}
+    machines = assembly(tmp_path, {"M": machine(of_states(First=TASK, Failed=FAILED, **chain))})
+    (told,) = [each for each in own_rules.find(machines) if each.rule == "asl-unreachable"]
+    assert told.resource == "M/B"
+    assert told.found == "State B (and 2 more) cannot be reached"

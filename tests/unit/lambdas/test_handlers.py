@@ -45,6 +45,7 @@ def test_prepare_run_claims_the_run_of_an_uploaded_manifest(
 ) -> None:
     environment(
         PROJECT_NAME="demo",
+        DEPLOYMENT_ID="d-1",
         BUCKET_NAME="acme-data",
         REPOSITORY_NAME="demo-model",
         REPOSITORY_URI="host/demo-model",

@@ -50,13 +50,13 @@ def test_a_version_waits_for_a_person(request_of: RegisterRequest) -> None:
     validate_parameters(package, shape)
 
 
-def test_the_client_token_comes_from_run_key_and_attempt(request_of: RegisterRequest) -> None:
+def test_the_client_token_comes_from_the_run_s_name(request_of: RegisterRequest) -> None:
     package = model_package(request_of, "demo-model-group", "ml.m5.large")
-    assert package["ClientToken"] == f"{KEY[:32]}-1"
+    assert package["ClientToken"] == client_token(PAYLOAD["run"]["name"])
 
 
-def test_every_attempt_has_another_client_token_that_sagemaker_accepts() -> None:
-    tokens = [client_token(KEY, attempt) for attempt in (1, 2, 10, 100, 1000, 10_000)]
+def test_every_run_has_another_client_token_that_sagemaker_accepts() -> None:
+    tokens = [client_token(f"demo-v1-0-0123456789-{attempt}") for attempt in (1, 2, 10, 10_000)]
     assert len(set(tokens)) == len(tokens)
     assert all(re.fullmatch(r"[a-zA-Z0-9-]{1,36}", token) for token in tokens)
 

@@ -28,6 +28,7 @@ ENVIRONMENT = PrepareRunEnvironment(
     powertools_metrics_namespace="test",
     powertools_log_level="INFO",
     project_name="demo",
+    deployment_id="d-1",
     bucket_name=BUCKET,
     repository_name="demo-model",
     repository_uri="host/demo-model",

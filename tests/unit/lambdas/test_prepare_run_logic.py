@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -163,20 +164,33 @@ def test_the_run_key_changes_with_each_of_its_parts_and_with_nothing_else() -> N
 @pytest.mark.parametrize(
     ("project", "version", "attempt", "name"),
     [
-        ("demo", "v1.0", 1, "demo-v1-0-0123456789-1"),
-        ("demo", "V1.0__Retrain.", 12, "demo-v1-0-retrain-0123456789-12"),
-        ("p" * 20, "x" * 63, 1, f"{'p' * 20}-{'x' * 20}-0123456789-1"),
-        ("p" * 20, "x" * 19 + "-y", 1, f"{'p' * 20}-{'x' * 19}-0123456789-1"),
+        ("demo", "v1.0", 1, "demo-v1-0-DIGEST-1"),
+        ("demo", "V1.0__Retrain.", 12, "demo-v1-0-retrain-DIGEST-12"),
+        ("p" * 20, "x" * 63, 1, f"{'p' * 20}-{'x' * 20}-DIGEST-1"),
+        ("p" * 20, "x" * 19 + "-y", 1, f"{'p' * 20}-{'x' * 19}-DIGEST-1"),
     ],
 )
 def test_run_names_fit_sagemaker(project: str, version: str, attempt: int, name: str) -> None:
-    assert logic.run_name(project, version, KEY, attempt) == name
-    assert len(f"{name}-evaluate") <= 63
+    found = logic.run_name(project, version, KEY, attempt, "d-1")
+    assert re.sub("[0-9a-f]{10}", "DIGEST", found) == name
+    assert len(f"{found}-evaluate") <= 63
+
+
+def test_a_later_deployment_takes_no_name_of_an_earlier_one() -> None:
+    names = [
+        logic.run_name("demo", "v1.0", key, attempt, deployment)
+        for key in (KEY, KEY[::-1])
+        for attempt in (1, 2)
+        for deployment in ("d-1", "d-2")
+    ]
+    assert len(set(names)) == len(names)
+    assert logic.run_name("demo", "v1.0", KEY, 1, "d-1") == names[0]
 
 
 def test_a_run_knows_all_its_places(event: Callable[[str], Any]) -> None:
     run = logic.describe_run(
         project="demo",
+        deployment="d-1",
         bucket="acme-data",
         dataset=logic.describe_dataset(parse(), "s3://acme-data/v1.0/"),
         image=ImagePair(training="h@sha256:t", processing="h@sha256:p"),

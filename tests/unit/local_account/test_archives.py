@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from local_account.archives import MIB, ArchiveError, extract_tar, extract_zip
+from local_account.archives import ArchiveError, extract_tar, extract_zip
+from local_account.limits import MIB
 
 
 def _member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:

@@ -336,6 +336,6 @@ def test_a_deny_of_a_resource_binds_the_administrator() -> None:
 
 def test_a_decision_names_the_statements_that_made_it() -> None:
     decision = _decide(identity=(_allow("sqs:*"), _allow("s3:*")), resource=(_trusting(BY_ROLE),))
-    assert decision.by == (("identity", 1), ("resource", 0))
+    assert decision.by == (("identity", "identity", 1), ("resource", "resource", 0))
     denied = _decide(identity=(_allow(), _deny("s3:GetObject")))
-    assert denied.by == (("identity", 1),)
+    assert denied.by == (("identity", "identity", 1),)

@@ -103,10 +103,10 @@ def test_what_an_interrupted_cdk_leaves_is_removed(
 def test_long_lines_are_cut_and_a_failure_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    program = "import sys; print('x' * 30); print('short'); sys.exit(2)"
+    program = "import sys; print('x' * 101); print('short'); sys.exit(2)"
     with pytest.raises(ToolError, match="ended with 2"):
-        Cdk(tmp_path, "dev").show([sys.executable, "-c", program], longest_line=10)
-    assert capsys.readouterr().out == "xxxxxxxxxx … 20 characters more\nshort\n"
+        Cdk(tmp_path, "dev").show([sys.executable, "-c", program], longest_line=100)
+    assert capsys.readouterr().out == f"{'x' * 60} … 101 characters\nshort\n"
 
 
 def test_tools_find_this_environment_first() -> None:

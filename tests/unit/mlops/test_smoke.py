@@ -1,5 +1,6 @@
 """A smoke test is estimated, watched, stopped at its limit and taken away in any case."""
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,6 +99,14 @@ class _Story:
         run_smoke(load_project(), target, Output(), self.limit, "")
 
 
+@pytest.fixture
+def alarm() -> Iterator[None]:
+    """Leaves SIGALRM as it was."""
+    former = signal.getsignal(signal.SIGALRM)
+    yield
+    signal.signal(signal.SIGALRM, former)
+
+
 def _wait_for_ever(self: smoke.Smoke) -> None:
     self.meter.begin(Rate("endpoint", "ml.g5.xlarge", 1e9))
     time.sleep(30)
@@ -112,6 +121,40 @@ def test_the_limit_ends_whatever_is_waited_for(
     assert time.monotonic() - began < 10
     assert story.torn_down
     assert "stopped: about" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("alarm")
+def test_the_limit_does_not_end_the_cleaning_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned = []
+
+    def clean_up_slowly(self: smoke.Smoke) -> None:
+        try:
+            _wait_for_ever(self)
+        finally:
+            time.sleep(0.2)
+            cleaned.append("step")
+
+    with pytest.raises(BudgetError):
+        _Story(monkeypatch, clean_up_slowly).tell()
+    assert cleaned == ["step"]
+
+
+@pytest.mark.usefixtures("alarm")
+def test_a_late_alarm_does_not_end_the_teardown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_late(*_: Any) -> None:
+        raise BudgetError("too late")
+
+    signal.signal(signal.SIGALRM, too_late)
+    story = _Story(monkeypatch, lambda self: None)
+    tear_down = story._tear_down
+
+    def late(*parts: Any) -> None:
+        signal.raise_signal(signal.SIGALRM)
+        tear_down(*parts)
+
+    monkeypatch.setattr(smoke, "tear_down", late)
+    story.tell()
+    assert story.torn_down
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ToolError("cdk failed"), OSError("gone")])
@@ -151,6 +194,18 @@ class _Account:
     def __init__(self, *stacks: str) -> None:
         self.stacks = dict.fromkeys(stacks, "CREATE_COMPLETE")
         self.poll_seconds = 0.0
+        self.endpoints: dict[str, str] = {}
+        self.sagemaker = SimpleNamespace(get_paginator=self._paginator)
+
+    def _paginator(self, operation: str) -> Any:
+        def paginate(ResourceArn: str = "", **_: Any) -> Any:
+            tags = [{"Key": "project", "Value": self.endpoints.get(ResourceArn)}]
+            names = self.endpoints if operation == "list_endpoints" else ()
+            found = [{"EndpointName": name, "EndpointArn": name} for name in names]
+            page = {"Tags": tags, "Endpoints": found}
+            return [page | {"TrainingJobSummaries": [], "ProcessingJobSummaries": []}]
+
+        return SimpleNamespace(paginate=paginate)
 
     def stack_outputs(self, name: str) -> dict[str, str] | None:
         return {} if name in self.stacks else None
@@ -204,3 +259,39 @@ def test_a_teardown_that_fails_says_what_remains_and_how_to_go_on(
         "REMAINS: stack abalone-smoke-storage",
     ):
         assert words in printed
+
+
+def test_what_no_stack_tells_of_remains_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account = _Account()
+    account.endpoints = {"abalone-staging": "abalone", "abalone-two-staging": "abalone-two"}
+    with (
+        _destroying(monkeypatch, lambda: None),
+        pytest.raises(ToolError, match=r"1 things remain in account 1.*by name"),
+    ):
+        _tear_down(account)
+    assert "REMAINS: endpoint abalone-staging" in capsys.readouterr().out
+
+
+def test_a_stack_that_only_has_a_change_set_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = _Account("abalone-smoke-storage")
+    account.stacks["abalone-smoke-storage"] = "REVIEW_IN_PROGRESS"
+    monkeypatch.setattr(smoke_teardown, "_SETTLING_SECONDS", 5.0)
+    began = time.monotonic()
+    with _destroying(monkeypatch, account.stacks.clear):
+        _tear_down(account)
+    assert time.monotonic() - began < 2
+
+
+def test_a_stack_that_does_not_settle_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account = _Account("abalone-smoke-storage")
+    account.stacks["abalone-smoke-storage"] = "UPDATE_IN_PROGRESS"
+    monkeypatch.setattr(smoke_teardown, "_SETTLING_SECONDS", 0.1)
+    with _destroying(monkeypatch, account.stacks.clear):
+        _tear_down(account)
+    assert "stacks are not settled after 0 s" in capsys.readouterr().out
