@@ -16,8 +16,11 @@ with_proc = pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="memory is not measured without /proc"
 )
 GREEDY = """
+    import time
+
     def handler(event, context):
         kept = [b"x" * 2**20 for _ in range(event["mib"])]
+        time.sleep(0.3)  # memory is looked at 20 times a second
         return len(kept)
 """
 

@@ -26,7 +26,7 @@ ASSUME = {
     "Version": "2011-06-15",
 }
 WHO = {"Action": "GetCallerIdentity", "Version": "2011-06-15"}
-SECRET = "the secret text"
+SECRET = "the secret text"  # pragma: allowlist secret
 
 
 def _ssm(operation: str, query: str = "", **params: Any) -> Asked:
@@ -207,7 +207,7 @@ def test_what_has_one_reading_is_answered(
 )
 def test_a_path_is_written_anew_of_what_was_judged(path: str, written: str | None) -> None:
     """moto takes a function's name from the last part but one, whatever is behind it."""
-    scope = "Credential=AKIA/20260101/us-east-1/lambda/aws4_request"
+    scope = "Credential=AKIA/20260101/us-east-1/lambda/aws4_request"  # pragma: allowlist secret
     header = f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"
     environ = create_environ(path, headers={"Authorization": header, "Qualifier": "2"})
     call = call_of(environ)

@@ -151,6 +151,15 @@ class Pipeline:
             assert time.monotonic() < deadline, self.account.log
             time.sleep(0.05)
 
+    def comes_into(self, arn: str, is_there: Callable[[], bool]) -> bool:
+        """Wait until an execution is seen where it is looked for; tell False if it ended unseen."""
+        client, seen = self.account.client("stepfunctions"), False
+        while not seen and client.describe_execution(executionArn=arn)["status"] == "RUNNING":
+            seen = is_there()
+        if not seen:
+            self.ended(arn)
+        return seen
+
     def state_of(self, arn: str) -> str:
         """Return the name of the state that an execution entered last."""
         history = self.account.client("stepfunctions").get_execution_history(
@@ -195,8 +204,8 @@ def synthesizing() -> Iterator[None]:
 def deploy(account: RunningAccount, env: str, datasets: Path) -> Pipeline:
     """Bootstrap, deploy and push the images, as the README says."""
     target = f"aws://{account.contact['account_id']}/{account.contact['region']}"
-    account.run(sys.executable, "-m", "mlops.cdk", "bootstrap", target)
     with synthesizing():
+        account.run(sys.executable, "-m", "mlops.cdk", "bootstrap", target)
         account.run("mlops", "deploy", "--yes", "--env", env)
     stacks = account.client("cloudformation").describe_stacks()["Stacks"]
     outputs = {
