@@ -101,8 +101,13 @@ def _environment(function: Resource, code: Code) -> Iterator[Finding]:
     if not reads.has(handler):
         yield function.finding("function-handler", f"no module {handler}", "a module of the code")
         return
+    name = str(function.get("Handler") or "").rpartition(".")[2]
     try:
         reads.follow(handler)
+        reads.follow(handler, name)
+        if not reads.defines(handler, name):
+            found = f"no {name} in {handler}"
+            yield function.finding("function-handler", found, "a function of that module")
     except SyntaxError as error:
         yield function.finding("function-handler", f"{handler}: {error}", "Python that can be read")
         return

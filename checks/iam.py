@@ -41,7 +41,7 @@ RESOURCE_POLICIES = {
     "AWS::ECR::Repository": "RepositoryPolicyText",
     "AWS::SecretsManager::ResourcePolicy": "ResourcePolicy",
 }
-POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
+POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
 PRINCIPALS = ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group")
 
 
@@ -124,7 +124,7 @@ def _identity(resource: Resource, statement: Statement) -> Iterator[Finding]:
             yield resource.finding(
                 f"iam-wildcard-action[{action}]", f"Action {action}", "the actions by name"
             )
-        if _covers(action, "iam:PassRole"):
+        if covers(action, "iam:PassRole"):
             yield from _pass_role(resource, statement)
         if (
             action.lower() == NEED_A_NAMESPACE
@@ -141,7 +141,8 @@ def _identity(resource: Resource, statement: Statement) -> Iterator[Finding]:
             )
 
 
-def _covers(pattern: str, action: str) -> bool:
+def covers(pattern: str, action: str) -> bool:
+    """Tell whether an action is meant by one that may have wildcards."""
     expression = "".join(".*" if part == "*" else re.escape(part) for part in pattern)
     return bool(re.fullmatch(expression, action, re.IGNORECASE))
 

@@ -9,6 +9,7 @@ from checks import (
     delivery,
     functions,
     iam,
+    machine_rights,
     runtime_resources,
     storage,
     transforms,
@@ -32,7 +33,7 @@ def _of_machines(assembly: Assembly) -> Iterator[Finding]:
     yield from unreadable
     for machine in readable:
         resource = machine.resource
-        for rules in (asl_graph, asl_errors, asl_shapes, runtime_resources):
+        for rules in (asl_graph, asl_errors, asl_shapes, machine_rights, runtime_resources):
             place = f"{rules.__name__} in {resource.logical_id}"
             yield from _read(place, resource.template.name, rules.find(machine))
 

@@ -56,6 +56,13 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
             yield node.id
 
 
+def _named(tree: ast.AST) -> set[str]:
+    """Return the names of all that is defined or assigned in a tree."""
+    nodes = list(ast.walk(tree))
+    defined = {node.name for node in nodes if isinstance(node, Definition)}
+    return defined | {name for node in nodes if isinstance(node, ast.stmt) for name in _bound(node)}
+
+
 @dataclass
 class Reads:
     """What a handler's code, and all that it uses of other modules, says of its environment."""
@@ -79,6 +86,8 @@ class Reads:
             statements = found.definitions[name]
         elif name in found.imports:
             return self._import(*found.imports[name])
+        elif "*" in found.imports:
+            return self._import(found.imports["*"][0], name)
         else:
             return self.follow(f"{module}.{name}")
         for statement in statements:
@@ -98,6 +107,13 @@ class Reads:
     def has(self, module: str) -> bool:
         """Tell whether the code has a module."""
         return self._place(module) is not None
+
+    def defines(self, module: str, name: str) -> bool:
+        """Tell whether a module binds a name, however deep; one that imports all of another may."""
+        found = self._module(module)
+        return found is not None and (
+            not {name, "*"}.isdisjoint(found.imports) or name in _named(found.tree)
+        )
 
     def _place(self, module: str) -> str | None:
         path = module.replace(".", "/")

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 from local_account.authorization.guard import Guard
 from local_account.authorization.principals import Principal
 from local_account.faults import Faults
-from local_account.operations import Call, Environ, body_of, service_of
+from local_account.operations import FORM, Call, Environ, body_of, service_of
 from local_account.rewriting import rewritten
 from local_account.service import Account, JsonService, ServiceError
 
@@ -125,7 +125,7 @@ def _refuse(
     error: ServiceError, environ: Environ, start_response: StartResponse
 ) -> Iterable[bytes]:
     """Word an error in the protocol of the service that was asked."""
-    form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+    form = environ.get("CONTENT_TYPE", "").startswith(FORM)
     if form or service_of(environ) == "s3":
         code, message = escape(error.code), escape(error.message)
         element = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"

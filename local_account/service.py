@@ -66,6 +66,17 @@ class Account:
         own = Credentials(self.access_key_id, self.secret_access_key)
         return _client(service_name, self.url, self.region, credentials or own, retries)
 
+    def environment(self, credentials: Credentials) -> dict[str, str]:
+        """Return the variables with which a client of AWS finds this account, as somebody."""
+        return {
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+            "AWS_SESSION_TOKEN": credentials.session_token,
+        }
+
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a resource of this account."""
         return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"
@@ -110,8 +121,7 @@ class JsonService:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self._model = get_session().get_service_model(self.service_name)
-        self.target_prefix: str = self._model.metadata.get("targetPrefix", "")
+        self._model = service_model(self.service_name)
 
     def handles(self, operation: str) -> bool:
         """Tell whether a request is for this service to answer (or to refuse by name)."""

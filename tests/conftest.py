@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class RunningAccount:
         return str(self.contact["url"])
 
     @contextmanager
-    def faults(self, *rules: dict[str, Any]) -> Iterator[None]:
+    def faults(self, *rules: Mapping[str, Any]) -> Iterator[None]:
         """Let requests go wrong as the rules say (docs/embedded-account.md, "Faults")."""
         file = self.log.parent / "state" / "faults.json"
         written = file.with_suffix(".new")
@@ -58,7 +59,9 @@ class RunningAccount:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
-    def client(self, service: str, key_id: str = "", secret: str = "", **config: Any) -> Any:
+    def client(
+        self, service: str, key_id: str = "", secret: str = "", token: str = "", **config: Any
+    ) -> Any:
         session: Any = boto3.session.Session()
         return session.client(
             service,
@@ -66,8 +69,17 @@ class RunningAccount:
             region_name=self.contact["region"],
             aws_access_key_id=key_id or self.contact["access_key_id"],
             aws_secret_access_key=secret or self.contact["secret_access_key"],
+            aws_session_token=token or None,
             config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, **config),
         )
+
+    def assumed(self, role_arn: str, **limits: str) -> Callable[..., Any]:
+        """Assume a role; return what makes its clients of a service."""
+        request = {"RoleArn": role_arn, "RoleSessionName": "tested", **limits}
+        key = self.client("sts").assume_role(**request)["Credentials"]
+        names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+        own = dict(zip(("key_id", "secret", "token"), (key[name] for name in names), strict=True))
+        return partial(self.client, **own)
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a client of the account, such as `aws` or `mlops`, at the project's root."""

@@ -5,7 +5,7 @@ from typing import Any
 from local_account.hooks.replace import replace
 from local_account.service import Account
 from local_account.services.integrations import SDK_SERVICES
-from local_account.services.step_functions import Caller
+from local_account.services.step_functions import Caller, SdkClient
 
 _PARSER = "moto.stepfunctions.parser.asl.component.state.exec"
 _TASKS = f"{_PARSER}.state_task"
@@ -17,7 +17,7 @@ _CALLING = (
     *(
         f"{_TASKS}.service.state_task_service_{service}"
         for service in (
-            *("aws_sdk", "batch", "dynamodb", "ecs", "events", "glue", "sfn", "sns", "sqs"),
+            *("batch", "dynamodb", "ecs", "events", "glue", "sfn", "sns", "sqs"),
             "unsupported",
         )
     ),
@@ -35,6 +35,7 @@ def install(account: Account) -> None:
 
     for module in _CALLING:
         replace(f"{module}:boto_client_for", of_the_caller)
+    replace(f"{_TASKS}.service.state_task_service_aws_sdk:boto_client_for", _in_json(of_the_caller))
     names = "state_task_service:StateTaskService._SERVICE_NAME_SFN_TO_BOTO_OVERRIDES"
     replace(f"{_TASKS}.service.{names}", lambda original: original | SDK_SERVICES)
     replace(f"{_TASKS}.state_task:StateTask._eval_state_credentials", _of_the_machine)
@@ -44,6 +45,16 @@ def caller(state_credentials: Any) -> Caller:
     """Return who the interpreter's credentials stand for."""
     machine_arn = getattr(state_credentials, "machine_arn", "")
     return Caller(state_credentials.role_arn, machine_arn)
+
+
+def _in_json(replacement: Any) -> Any:
+    """Let `aws-sdk` tasks have what a service answers as a state can hold it."""
+
+    def told(original: Any) -> Any:
+        client_for = replacement(original)
+        return lambda **asked: SdkClient(client_for(**asked))
+
+    return told
 
 
 def _of_the_machine(original: Any) -> Any:

@@ -143,8 +143,6 @@ class LambdaRuntime:
         return root
 
     def _environment(self, function: Function, confined: Confinement) -> dict[str, str]:
-        account = self._account
-        own = session_of(account, function)
         return {
             "PATH": os.defpath,
             "LANG": "en_US.UTF-8",
@@ -160,12 +158,7 @@ class LambdaRuntime:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
             "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
             "AWS_EXECUTION_ENV": "AWS_Lambda_python",
-            "AWS_REGION": account.region,
-            "AWS_DEFAULT_REGION": account.region,
-            "AWS_ACCESS_KEY_ID": own.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": own.secret_access_key,
-            "AWS_SESSION_TOKEN": own.session_token,
-            "AWS_ENDPOINT_URL": account.url,
+            **self._account.environment(session_of(self._account, function)),
             **dict(function.environment),
         }
 

@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -52,6 +52,31 @@ def parameters_of(action: str) -> set[str]:
     operation = action[0].upper() + action[1:]
     shape = service_model("sagemaker").operation_model(operation).input_shape
     return set(shape.members) if shape else set()
+
+
+@dataclass(frozen=True)
+class SdkClient:
+    """A client of a service whose answers are JSON: moments are ISO 8601, contents are text."""
+
+    client: Any
+
+    def __getattr__(self, operation: str) -> Any:
+        """Return an operation of the service."""
+        call = getattr(self.client, operation)
+
+        def answer(**params: Any) -> Any:
+            return json.loads(json.dumps(call(**params), default=_told))
+
+        return answer
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, datetime):
+        moment = value.astimezone(UTC).replace(tzinfo=None)
+        fraction = "milliseconds" if moment.microsecond else "seconds"
+        return moment.isoformat(timespec=fraction) + "Z"
+    content = value if isinstance(value, bytes) else value.read()
+    return str(content, "utf-8", "replace")
 
 
 def _without_metadata(answer: dict[str, Any]) -> dict[str, Any]:

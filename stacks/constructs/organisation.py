@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import jsii
-from aws_cdk import App, Aspects, Aws, IAspect, Names, Stack, Tags
+from aws_cdk import App, Aspects, Aws, IAspect, Names, Tags
 from aws_cdk import aws_iam as iam
 from constructs import IConstruct
 
@@ -30,25 +30,12 @@ def organise(app: App, project: ProjectSettings, account: AccountSettings) -> No
     """Apply what the organisation wants to all that will be in the app; call it first."""
     # Read by the default synthesizer of every stack.
     app.node.set_context("@aws-cdk/core:bootstrapQualifier", account.qualifier)
-    tags = mandatory_tags(project, account)
-    for key, value in tags.items():
-        Tags.of(app).add(key, value)
-    Aspects.of(app).add(_StackTags(tags))
-    Aspects.of(app).add(_Roles(account))
-
-
-@jsii.implements(IAspect)
-class _StackTags:
-    """Tags of the stacks themselves, which tags of the app leave out."""
-
-    def __init__(self, tags: Mapping[str, str]) -> None:
-        self._tags = tags
-
-    def visit(self, node: IConstruct) -> None:
-        """Tag a stack."""
-        if isinstance(node, Stack):
-            for key, value in self._tags.items():
-                node.tags.set_tag(key, value)
+    for key, value in mandatory_tags(project, account).items():
+        Tags.of(app).add(key, value)  # tags of the app leave the stacks themselves out
+        Tags.of(app).add(key, value, include_resource_types=["aws:cdk:stack"])
+    # Node.js asks an aspect of Python about every construct: not for nothing.
+    if account.permissions_boundary_arn or account.role_path != "/" or account.role_name_prefix:
+        Aspects.of(app).add(_Roles(account))
 
 
 @jsii.implements(IAspect)

@@ -199,7 +199,7 @@ class Lab:
         job: dict[str, Any] = until(ended)
         return job
 
-    def config(self, name: str, answer: str) -> str:
+    def config(self, name: str, answer: str, *, isolated: bool = True, **container: Any) -> str:
         """Create a model that answers `answer`, and an endpoint configuration of it."""
         key = f"models/{name}/model.tar.gz"
         archive = layer({"model.txt": answer.encode()})
@@ -209,12 +209,13 @@ class Lab:
             "Image": self.image,
             "ModelDataUrl": f"s3://{self.bucket}/{key}",
             "Environment": {"MARK": f"mark-of-{name}"},
+            **container,
         }
         sagemaker.create_model(
             ModelName=name,
             PrimaryContainer=container,
             ExecutionRoleArn=ROLE,
-            EnableNetworkIsolation=True,
+            EnableNetworkIsolation=isolated,
         )
         variant = {
             "VariantName": "AllTraffic",

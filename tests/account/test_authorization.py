@@ -5,9 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local_account.authorization.replay import exercised, load, replay, statements_of
@@ -36,23 +34,7 @@ def _trust(principal: Any = ROOT, **more: Any) -> str:
 def _session(account: RunningAccount, name: str, limit: str = "") -> Clients:
     """Return what makes the clients of a session of a role."""
     limits = {"Policy": limit} if limit else {}
-    key = account.client("sts").assume_role(
-        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{name}", RoleSessionName="tested", **limits
-    )["Credentials"]
-
-    def client(service: str, **config: Any) -> Any:
-        session: Any = boto3.session.Session()
-        return session.client(
-            service,
-            endpoint_url=account.url,
-            region_name="us-east-1",
-            aws_access_key_id=key["AccessKeyId"],
-            aws_secret_access_key=key["SecretAccessKey"],
-            aws_session_token=key["SessionToken"],
-            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, **config),
-        )
-
-    return client
+    return account.assumed(f"arn:aws:iam::{ACCOUNT}:role/{name}", **limits)
 
 
 def _role(account: RunningAccount, name: str, *statements: dict[str, Any], **more: Any) -> Clients:

@@ -307,3 +307,15 @@ def test_a_service_is_called_by_the_name_that_aws_has_for_it(
     execution = execute(account, name, {"Call": task(f"aws-sdk:{resource}", {})})
     assert execution["status"] == "SUCCEEDED", execution
     assert answered in {name.lower() for name in json.loads(execution["output"])}
+
+
+def test_moments_and_contents_that_the_sdk_answers_are_text(account: RunningAccount) -> None:
+    s3, place = account.client("s3"), {"Bucket": "told", "Key": "one"}
+    s3.create_bucket(Bucket=place["Bucket"])
+    s3.put_object(**place, Body=b"content", Metadata={"by": "me"})
+    execution = execute(account, "sdk-told", {"Call": task("aws-sdk:s3:getObject", place)})
+    assert execution["status"] == "SUCCEEDED", execution
+    told = json.loads(execution["output"])
+    assert (told["Body"], told["ContentLength"]) == ("content", 7)
+    written = s3.head_object(**place)["LastModified"]
+    assert told["LastModified"] == written.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -17,7 +17,7 @@ import pytest
 
 from local_account.sandbox import bubblewrap_works
 from tests.account.roles import create_role
-from tests.account.sagemaker_fixture import ROLE, Lab, lab, layer, push_image, until
+from tests.account.sagemaker_fixture import Lab, lab, layer, push_image, until
 from tests.account.workloads import create_function, invoke
 from tests.conftest import ROOT, RunningAccount, start_account
 
@@ -132,27 +132,8 @@ def test_an_endpoint_with_a_network(lab: Lab, image: str, probed: dict[str, str]
 
 
 def _served(lab: Lab, image: str, name: str, isolated: bool, probed: Any) -> dict[str, Any]:
-    sagemaker, bucket = lab.client("sagemaker"), lab.bucket
-    key = f"models/{name}/model.tar.gz"
-    lab.client("s3").put_object(Bucket=bucket, Key=key, Body=layer({"model.txt": b"1"}))
-    container = {
-        "Image": image,
-        "ModelDataUrl": f"s3://{bucket}/{key}",
-        "Environment": probed,
-    }
-    sagemaker.create_model(
-        ModelName=name,
-        PrimaryContainer=container,
-        ExecutionRoleArn=ROLE,
-        EnableNetworkIsolation=isolated,
-    )
-    variant = {
-        "VariantName": "AllTraffic",
-        "ModelName": name,
-        "InstanceType": "ml.m5.large",
-        "InitialInstanceCount": 1,
-    }
-    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    sagemaker = lab.client("sagemaker")
+    lab.config(name, "1", isolated=isolated, Image=image, Environment=probed)
     sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
     assert lab.endpoint(name, "InService", "Failed")["EndpointStatus"] == "InService"
     found: dict[str, Any] = json.loads(lab.invoke(name, "probe")["Body"].read())

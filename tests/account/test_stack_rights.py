@@ -4,9 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.account.roles import ANYTHING, Statement, create_role, document
@@ -27,17 +25,7 @@ def _as(account: RunningAccount, name: str, *statements: Statement) -> Clients:
     account.client("iam").update_assume_role_policy(
         RoleName=name, PolicyDocument=document(trust, "unused")
     )
-    key = account.client("sts").assume_role(RoleArn=arn, RoleSessionName="tested")["Credentials"]
-    session: Any = boto3.session.Session()
-    return lambda service: session.client(
-        service,
-        endpoint_url=account.url,
-        region_name="us-east-1",
-        aws_access_key_id=key["AccessKeyId"],
-        aws_secret_access_key=key["SecretAccessKey"],
-        aws_session_token=key["SessionToken"],
-        config=Config(retries={"max_attempts": 1}),
-    )
+    return account.assumed(arn)
 
 
 def _status(account: RunningAccount, name: str) -> str:

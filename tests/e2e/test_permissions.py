@@ -1,8 +1,10 @@
 """Each role may do what it does, what AWS's documentation says it needs to, and nothing else."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,8 +12,10 @@ from tests.conftest import start_account
 from tests.e2e.conftest import Pipeline, deploy
 from tests.e2e.rights import Rights, documented, rights_of, without
 
+Fault = Mapping[str, str]
 VERSIONS = ("v1.0", "v1.0-retrain", "v1.1")
-UNSTOPPED = (("0.13", "TrainModel", "Training"), ("0.14", "EvaluateModel", "Processing"))
+REFUSED = {"service": "sagemaker", "effect": "error"}
+UNSTOPPED = (("0.013", "TrainModel", "Training"), ("0.014", "EvaluateModel", "Processing"))
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +29,11 @@ def story(tmp_path_factory: pytest.TempPathFactory, datasets: Path) -> Iterator[
         pipeline.mlops("versions", "list")
         pipeline.mlops("predict", "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15")
         _upload_without_manifest(pipeline, "v2.0")
-        _stop(pipeline, "0.11", "ValidateDataset")
-        _stop(pipeline, "0.12", "TrainModel")
+        _stop(pipeline, "0.011", "ValidateDataset", "Processing")
+        _stop(pipeline, "0.012", "TrainModel", "Training")
         # Step Functions does not get through: RunEnded stops the job
-        for eta, state, kind in UNSTOPPED:
-            refused = {"service": "sagemaker", "operation": f"Stop{kind}Job", "effect": "error"}
-            with running.faults(refused):
-                _stop(pipeline, eta, state)
+        for eta, state, job in UNSTOPPED:
+            _stop(pipeline, eta, state, job, {**REFUSED, "operation": f"Stop{job}Job"})
         failing = pipeline.start("v1.0", hyperparameters={"eta": "7"})
         assert pipeline.ended(failing)["error"] == "HyperparametersInvalid"
         late = _stop(pipeline, "0.2", "PauseBeforeNextLook")
@@ -50,15 +52,33 @@ def _upload_without_manifest(pipeline: Pipeline, version: str) -> None:
     assert pipeline.ended(pipeline.executions()[0])["status"] == "SUCCEEDED"
 
 
-def _stop(pipeline: Pipeline, eta: str, state: str) -> str:
-    """Start a run, stop it while it waits in a state, and return its ARN."""
-    for seed in range(10):  # a run may be through a state before it is looked at
-        arn = pipeline.start("v1.0", hyperparameters={"eta": eta, "seed": str(seed)})
-        if pipeline.comes_into(arn, partial(_waits_in, pipeline, arn, state)):
-            break
-    pipeline.account.client("stepfunctions").stop_execution(executionArn=arn)
-    assert pipeline.ended(arn)["status"] == "ABORTED"
-    return arn
+def _stop(pipeline: Pipeline, eta: str, state: str, job: str = "", *refused: Fault) -> str:
+    """Start a run, stop it while it waits in a state, and its job with it; return its ARN."""
+    for seed in range(10):  # a run may be through a state, or its job at its end, by then
+        with pipeline.account.faults(*refused):
+            arn = pipeline.start("v1.0", hyperparameters={"eta": eta, "seed": str(seed)})
+            if pipeline.comes_into(arn, partial(_waits_in, pipeline, arn, state)):
+                pipeline.account.client("stepfunctions").stop_execution(executionArn=arn)
+                assert pipeline.ended(arn)["status"] == "ABORTED"
+                if not job or _is_stopped(pipeline, arn, job):
+                    return arn
+    pytest.fail(f"no run was stopped in {state}")
+
+
+def _is_stopped(pipeline: Pipeline, arn: str, kind: str) -> bool:
+    """Wait for the end of the job that an execution began last; tell whether it was stopped."""
+    history = pipeline.account.client("stepfunctions").get_execution_history(
+        executionArn=arn, reverseOrder=True
+    )
+    asked = next(e["taskScheduledEventDetails"] for e in history["events"] if _schedules(e))
+    name = {f"{kind}JobName": json.loads(asked["parameters"])[f"{kind}JobName"]}
+    describe = getattr(pipeline.account.client("sagemaker"), f"describe_{kind.lower()}_job")
+    pipeline.until(lambda: describe(**name)[f"{kind}JobStatus"] not in ("InProgress", "Stopping"))
+    return bool(describe(**name)[f"{kind}JobStatus"] == "Stopped")
+
+
+def _schedules(event: Mapping[str, Any]) -> bool:
+    return "taskScheduledEventDetails" in event
 
 
 def _waits_in(pipeline: Pipeline, arn: str, state: str) -> bool:

@@ -12,7 +12,7 @@ from local_account.services.cloudformation.resource_type import (
     deletes,
     lower_names,
     request,
-    tags_of,
+    retag,
     text,
     truth,
 )
@@ -185,9 +185,7 @@ def _update_repository(
     mutability = properties.get("ImageTagMutability", "MUTABLE")
     ecr.put_image_tag_mutability(**of_it, imageTagMutability=mutability)
     arn = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]["repositoryArn"]
-    if gone := sorted(tags_of(former).keys() - tags_of(properties).keys()):
-        ecr.untag_resource(resourceArn=arn, tagKeys=gone)
-    ecr.tag_resource(resourceArn=arn, tags=properties.get("Tags", []))
+    retag(ecr, properties, former, resourceArn=arn)
 
 
 def _configure_repository(
@@ -208,10 +206,6 @@ def _configure_repository(
 
 def _delete_repository(account: Account, name: str, properties: Properties) -> None:
     ecr, force = account.client("ecr"), truth(properties.get("EmptyOnDelete"))
-    if force:
-        images = ecr.list_images(repositoryName=name)["imageIds"]
-        if images:
-            ecr.batch_delete_image(repositoryName=name, imageIds=images)
     ecr.delete_repository(repositoryName=name, force=force)
 
 

@@ -91,12 +91,7 @@ def _configure(account: Account, name: str, properties: Properties, former: Prop
         client.delete_function_concurrency(FunctionName=name)
     if former:
         arn = account.arn("lambda", f"function:{name}")
-        retag(
-            properties,
-            former,
-            lambda tags: client.tag_resource(Resource=arn, Tags=tags_of({"Tags": tags})),
-            lambda keys: client.untag_resource(Resource=arn, TagKeys=keys),
-        )
+        retag(client, properties, former, Resource=arn)
 
 
 def _permit(account: Account, name: str, properties: Properties) -> Created:

@@ -39,12 +39,7 @@ def _update_role(account: Account, name: str, properties: Properties, former: Pr
         iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
     elif former.get("PermissionsBoundary"):
         iam.delete_role_permissions_boundary(RoleName=name)
-    retag(
-        properties,
-        former,
-        lambda tags: iam.tag_role(RoleName=name, Tags=tags),
-        lambda keys: iam.untag_role(RoleName=name, TagKeys=keys),
-    )
+    retag(iam, properties, former, "TagRole", "UntagRole", RoleName=name)
 
 
 def _configure_role(

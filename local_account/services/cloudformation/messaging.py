@@ -66,12 +66,7 @@ def _update_queue(account: Account, url: str, properties: Properties, former: Pr
     sqs, without = account.client("sqs"), (*_NO_QUEUE_ATTRIBUTES, "FifoQueue")
     if attributes := _attributes(properties, without, former, _QUEUE_DEFAULTS):
         sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
-    retag(
-        properties,
-        former,
-        lambda tags: sqs.tag_queue(QueueUrl=url, Tags=tags_of({"Tags": tags})),
-        lambda keys: sqs.untag_queue(QueueUrl=url, TagKeys=keys),
-    )
+    retag(sqs, properties, former, "TagQueue", "UntagQueue", QueueUrl=url)
 
 
 def _put_queue_policy(account: Account, policy: str, properties: Properties) -> None:
@@ -111,12 +106,7 @@ def _update_topic(account: Account, arn: str, properties: Properties, former: Pr
     sns = account.client("sns")
     for name, value in _attributes(properties, _NO_TOPIC_ATTRIBUTES, former).items():
         sns.set_topic_attributes(TopicArn=arn, AttributeName=name, AttributeValue=value)
-    retag(
-        properties,
-        former,
-        lambda tags: sns.tag_resource(ResourceArn=arn, Tags=tags),
-        lambda keys: sns.untag_resource(ResourceArn=arn, TagKeys=keys),
-    )
+    retag(sns, properties, former, ResourceArn=arn)
 
 
 def _configure_topic(
@@ -205,12 +195,7 @@ def _update_rule(account: Account, name: str, properties: Properties, former: Pr
     events = account.client("events")
     rule = request(account, "events", "PutRule", properties, without=("Targets", "Tags"))
     arn = events.put_rule(**rule)["RuleArn"]
-    retag(
-        properties,
-        former,
-        lambda tags: events.tag_resource(ResourceARN=arn, Tags=tags),
-        lambda keys: events.untag_resource(ResourceARN=arn, TagKeys=keys),
-    )
+    retag(events, properties, former, ResourceARN=arn)
 
 
 def _put_targets(account: Account, name: str, properties: Properties, former: Properties) -> None:
@@ -252,12 +237,7 @@ def _create_group(account: Account, name: str, properties: Properties) -> Create
 def _tag_group(account: Account, name: str, properties: Properties, former: Properties) -> None:
     client = account.client("scheduler")
     arn = client.get_schedule_group(Name=name)["Arn"]
-    retag(
-        properties,
-        former,
-        lambda tags: client.tag_resource(ResourceArn=arn, Tags=tags),
-        lambda keys: client.untag_resource(ResourceArn=arn, TagKeys=keys),
-    )
+    retag(client, properties, former, ResourceArn=arn)
 
 
 def _schedule(account: Account, operation: str, properties: Properties) -> dict[str, Any]:

@@ -22,12 +22,7 @@ def _update_alarm(account: Account, name: str, properties: Properties, former: P
     cloudwatch, arn = account.client("cloudwatch"), account.arn("cloudwatch", f"alarm:{name}")
     given = {key: value for key, value in properties.items() if key != "Tags"}
     cloudwatch.put_metric_alarm(**request(account, "cloudwatch", "PutMetricAlarm", given))
-    retag(
-        properties,
-        former,
-        lambda tags: cloudwatch.tag_resource(ResourceARN=arn, Tags=tags),
-        lambda keys: cloudwatch.untag_resource(ResourceARN=arn, TagKeys=keys),
-    )
+    retag(cloudwatch, properties, former, ResourceARN=arn)
 
 
 def _create_dashboard(account: Account, name: str, properties: Properties) -> Created:
@@ -78,12 +73,7 @@ def _create_group(account: Account, name: str, properties: Properties) -> Create
 
 def _tag_group(account: Account, arn: str, properties: Properties, former: Properties) -> None:
     sagemaker = account.client("sagemaker")
-    retag(
-        properties,
-        former,
-        lambda tags: sagemaker.add_tags(ResourceArn=arn, Tags=tags),
-        lambda keys: sagemaker.delete_tags(ResourceArn=arn, TagKeys=keys),
-    )
+    retag(sagemaker, properties, former, "AddTags", "DeleteTags", ResourceArn=arn)
 
 
 def _accept_channel(account: Account, name: str, properties: Properties) -> Created:

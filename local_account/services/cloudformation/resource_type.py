@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from local_account import parity
@@ -119,22 +120,39 @@ def text(value: Any) -> str:
 
 
 def tags_of(properties: Properties) -> dict[str, str]:
-    """Return the tags of a resource by key."""
-    return {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+    """Return the tags of a resource by key; templates list them, or have them as a mapping."""
+    tags = properties.get("Tags", {})
+    return tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}
 
 
 def retag(
+    client: Any,
     properties: Properties,
     former: Properties,
-    tag: Callable[[list[dict[str, str]]], object],
-    untag: Callable[[list[str]], object],
+    tag: str = "TagResource",
+    untag: str = "UntagResource",
+    **resource: str,
 ) -> None:
-    """Make the tags of a resource those of its properties: call `tag`, and `untag` for the rest."""
+    """Make the tags of a resource those of its properties, with a service's two operations."""
     wanted, had = tags_of(properties), tags_of(former)
     if gone := sorted(had.keys() - wanted.keys()):
-        untag(gone)
-    if new := [{"Key": key, "Value": value} for key, value in wanted.items()]:
-        tag(new)
+        name, _ = _member(client, untag, "tagkeys")
+        getattr(client, xform_name(untag))(**resource, **{name: gone})
+    if wanted:
+        name, shape = _member(client, tag, "tags")
+        tags: Any = wanted
+        if shape.type_name == "list":
+            key, value = sorted(shape.member.members)  # Key and Value, key and value, TagKey and …
+            tags = [{key: each, value: wanted[each]} for each in wanted]
+        getattr(client, xform_name(tag))(**resource, **{name: tags})
+
+
+def _member(client: Any, operation: str, lower_name: str) -> tuple[str, Any]:
+    shape = client.meta.service_model.operation_model(operation).input_shape
+    ((name, member),) = (
+        (name, member) for name, member in shape.members.items() if name.lower() == lower_name
+    )
+    return name, member
 
 
 def lower_names(value: Any) -> Any:
@@ -152,9 +170,9 @@ def with_stack_tags(type_name: str, properties: Properties, tags: Mapping[str, s
     row = parity.resource_types().get(type_name, {}).get("Tags")
     if row is None or row.level == parity.NO_EFFECT or not tags:
         return properties
-    if type_name == "AWS::SSM::Parameter":
-        return {**properties, "Tags": {**tags, **properties.get("Tags", {})}}
     own = properties.get("Tags", [])
+    if isinstance(own, dict):
+        return {**properties, "Tags": {**tags, **own}}
     named = {tag["Key"] for tag in own}
     more = [{"Key": key, "Value": value} for key, value in tags.items() if key not in named]
     return {**properties, "Tags": [*own, *more]}

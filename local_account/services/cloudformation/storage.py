@@ -9,7 +9,6 @@ from local_account.services.cloudformation.resource_type import (
     refuse_changes,
     request,
     retag,
-    tags_of,
     text,
     truth,
 )
@@ -77,12 +76,7 @@ def _update_table(account: Account, name: str, properties: Properties, former: P
         changed["TableName"] = name
         dynamodb.update_table(**_table_request(account, "UpdateTable", changed))
     arn = dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
-    retag(
-        properties,
-        former,
-        lambda tags: dynamodb.tag_resource(ResourceArn=arn, Tags=tags),
-        lambda keys: dynamodb.untag_resource(ResourceArn=arn, TagKeys=keys),
-    )
+    retag(dynamodb, properties, former, ResourceArn=arn)
 
 
 _KEY_APART = (
@@ -120,16 +114,7 @@ def _configure_key(
         kms.disable_key(KeyId=key_id)
     elif not truth(former.get("Enabled", True)):
         kms.enable_key(KeyId=key_id)
-    retag(
-        properties,
-        former,
-        lambda tags: kms.tag_resource(KeyId=key_id, Tags=_key_tags(tags)),
-        lambda keys: kms.untag_resource(KeyId=key_id, TagKeys=keys),
-    )
-
-
-def _key_tags(tags: list[dict[str, str]]) -> list[dict[str, str]]:
-    return [{"TagKey": tag["Key"], "TagValue": tag["Value"]} for tag in tags]
+    retag(kms, properties, former, KeyId=key_id)
 
 
 def _own_key_policy(account: Account) -> Properties:
@@ -169,12 +154,7 @@ def _configure_log_group(
         logs.put_retention_policy(logGroupName=name, retentionInDays=int(days))
     elif former.get("RetentionInDays"):
         logs.delete_retention_policy(logGroupName=name)
-    retag(
-        properties,
-        former,
-        lambda tags: logs.tag_resource(resourceArn=arn, tags=tags_of({"Tags": tags})),
-        lambda keys: logs.untag_resource(resourceArn=arn, tagKeys=keys),
-    )
+    retag(logs, properties, former, resourceArn=arn)
 
 
 def _update_log_group(
@@ -202,12 +182,9 @@ def _put_parameter(
 
 
 def _tag_parameter(account: Account, name: str, properties: Properties, former: Properties) -> None:
-    ssm, resource = account.client("ssm"), {"ResourceType": "Parameter", "ResourceId": name}
-    wanted, had = properties.get("Tags", {}), former.get("Tags", {})
-    if gone := sorted(had.keys() - wanted.keys()):
-        ssm.remove_tags_from_resource(**resource, TagKeys=gone)
-    if tags := [{"Key": key, "Value": value} for key, value in wanted.items()]:
-        ssm.add_tags_to_resource(**resource, Tags=tags)
+    resource = {"ResourceType": "Parameter", "ResourceId": name}
+    operations = ("AddTagsToResource", "RemoveTagsFromResource")
+    retag(account.client("ssm"), properties, former, *operations, **resource)
 
 
 RESOURCE_TYPES = {

@@ -60,12 +60,7 @@ def _update(account: Account, arn: str, properties: Properties, former: Properti
 
 def _tag(account: Account, arn: str, properties: Properties, former: Properties) -> None:
     client = account.client("stepfunctions")
-    retag(
-        properties,
-        former,
-        lambda tags: client.tag_resource(resourceArn=arn, tags=lower_names(tags)),
-        lambda keys: client.untag_resource(resourceArn=arn, tagKeys=keys),
-    )
+    retag(client, properties, former, resourceArn=arn)
 
 
 RESOURCE_TYPES = {

@@ -104,6 +104,8 @@ class Jobs:
         finally:
             # whatever happens to this thread, the job does not stay in progress
             with self._plane.lock:
+                if outcome.status == "Completed" and self._asked_to_stop(job):
+                    outcome = Outcome("Stopped")  # it was told so, however fast its container was
                 self._finish(job, outcome)
             self._changed(job)
 

@@ -52,17 +52,7 @@ class ExecutionRole:
 
     def environment(self, isolated: bool) -> dict[str, str]:
         """Return what a container finds the account with; an isolated one finds nothing."""
-        if isolated:
-            return {}
-        own = self.credentials
-        return {
-            "AWS_REGION": self.account.region,
-            "AWS_DEFAULT_REGION": self.account.region,
-            "AWS_ENDPOINT_URL": self.account.url,
-            "AWS_ACCESS_KEY_ID": own.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": own.secret_access_key,
-            "AWS_SESSION_TOKEN": own.session_token,
-        }
+        return {} if isolated else self.account.environment(self.credentials)
 
     def encrypt_volume(self, key_id: str | None) -> None:
         """Let the service that keeps a volume use the key that the volume is encrypted with.

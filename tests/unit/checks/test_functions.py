@@ -75,8 +75,23 @@ def test_a_required_variable_that_is_not_set_is_found(tmp_path: Path, name: str)
     assert judged(tmp_path, rest) == {("environment-missing", "F")}
 
 
-def test_a_handler_that_is_not_there_is_found(tmp_path: Path) -> None:
-    assert judged(tmp_path, SET, Handler="two.handler.handler") == {("function-handler", "F")}
+@pytest.mark.parametrize("name", ["two.handler.handler", "one.handler.handle"])
+def test_a_handler_that_is_not_there_is_found(tmp_path: Path, name: str) -> None:
+    assert judged(tmp_path, SET, Handler=name) == {("function-handler", "F")}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from one.handler import handler",
+        "from one.handler import *",
+        "from one import handler as it\nhandler = it.handler",
+        "try:\n    import faster\nexcept ImportError:\n    from one.handler import handler",
+    ],
+)
+def test_a_handler_may_come_from_elsewhere(tmp_path: Path, source: str) -> None:
+    code = {**CODE, "main.py": source}
+    assert judged(tmp_path, SET, code=code, Handler="main.handler") == set()
 
 
 def test_code_that_cannot_be_read_is_found(tmp_path: Path) -> None:

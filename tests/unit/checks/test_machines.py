@@ -138,3 +138,56 @@ def test_one_missing_transition_is_one_finding_of_unreached_states(tmp_path: Pat
     (told,) = [each for each in own_rules.find(machines) if each.rule == "asl-unreachable"]
     assert told.resource == "M/B"
     assert told.found == "State B (and 2 more) cannot be reached"
+
+
+TRAIN = {
+    **TASK,
+    "Resource": "arn:aws:states:::sagemaker:createTrainingJob.sync",
+    "Parameters": {"TrainingJobName.$": "$.name"},
+}
+EVENTS = ["events:PutRule", "events:PutTargets", "events:DescribeRule"]
+
+
+def of_role(folder: Path, task: dict[str, Any], *actions: str, **role: Any) -> set[tuple[str, str]]:
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "arn:aws:s3:::one"}
+    policy = {
+        "PolicyName": "p",
+        "PolicyDocument": {"Statement": [statement]},
+        "Roles": [{"Ref": "R"}],
+    }
+    definition = of_states(One=task, Failed=FAILED)
+    resources = {
+        "R": resource("AWS::IAM::Role", **role),
+        "P": resource("AWS::IAM::Policy", **policy),
+        "M": machine(definition, RoleArn={"Fn::GetAtt": ["R", "Arn"]}),
+    }
+    return {each for each in found(assembly(folder, resources)) if each[0] == "asl-role"}
+
+
+LACKS = {("asl-role", "M/One")}
+
+
+@pytest.mark.parametrize(
+    ("task", "actions", "findings"),
+    [
+        (TASK, ["lambda:InvokeFunction"], set()),
+        (TASK, ["lambda:invokef*"], set()),
+        (TASK, ["lambda:Invoke"], LACKS),
+        ({**TASK, "Resource": "arn:aws:lambda:eu-west-1:1:function:f"}, [], LACKS),
+        (TRAIN, ["sagemaker:CreateTrainingJob", *EVENTS], set()),
+        (TRAIN, ["sagemaker:CreateTrainingJob", *EVENTS[1:]], LACKS),
+        (TRAIN, ["sagemaker:CreateProcessingJob", *EVENTS], LACKS),
+        ({**TASK, "Resource": RUN}, ["sagemaker:DescribeTrainingJob"], set()),
+        ({**TASK, "Resource": RUN}, [], LACKS),
+        ({**TASK, "Resource": RUN, "Credentials": {"RoleArn": "r"}}, [], set()),
+        ({**TASK, "Resource": "arn:aws:states:::aws-sdk:newservice:newAction"}, [], set()),
+    ],
+)
+def test_the_role_allows_what_the_tasks_call(
+    tmp_path: Path, task: dict[str, Any], actions: list[str], findings: set[tuple[str, str]]
+) -> None:
+    assert of_role(tmp_path, task, *actions) == findings
+
+
+def test_rights_may_come_from_where_they_cannot_be_read(tmp_path: Path) -> None:
+    assert of_role(tmp_path, TASK, ManagedPolicyArns=["arn:aws:iam::1:policy/one"]) == set()
