@@ -9,6 +9,7 @@ from pathlib import Path
 
 from checks.assembly import Assembly, Resource
 from checks.findings import Finding
+from checks.intrinsics import UNKNOWN
 from checks.python_reads import Reads
 from checks.secret_values import secrets_in
 
@@ -96,12 +97,15 @@ def _environment(function: Resource, code: Code) -> Iterator[Finding]:
         unread = (name for name in own if not _mentioned(name, code.own))
         yield from (_unread(function, name) for name in unread)
         return
-    handler = str(function.get("Handler") or "").replace("/", ".").rpartition(".")[0]
+    handler, _, name = str(function.get("Handler") or "").replace("/", ".").rpartition(".")
     reads = Reads(code.own)
-    if not reads.has(handler):
-        yield function.finding("function-handler", f"no module {handler}", "a module of the code")
+    if UNKNOWN.search(handler + name):
         return
-    name = str(function.get("Handler") or "").rpartition(".")[2]
+    if not reads.has(handler):
+        if not function.get("Layers"):  # which may hold it
+            found = f"no module {handler}"
+            yield function.finding("function-handler", found, "a module of the code")
+        return
     try:
         reads.follow(handler)
         reads.follow(handler, name)

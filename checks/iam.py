@@ -143,7 +143,8 @@ def _identity(resource: Resource, statement: Statement) -> Iterator[Finding]:
 
 def covers(pattern: str, action: str) -> bool:
     """Tell whether an action is meant by one that may have wildcards."""
-    expression = "".join(".*" if part == "*" else re.escape(part) for part in pattern)
+    wild = {"*": ".*", "?": "."}
+    expression = "".join(wild.get(part) or re.escape(part) for part in pattern)
     return bool(re.fullmatch(expression, action, re.IGNORECASE))
 
 

@@ -74,7 +74,7 @@ class Integration:
 def integration(resource: str) -> Integration | None:
     """Take a task's resource apart; None if it is no service's (a Lambda, an activity)."""
     found = RESOURCE.fullmatch(resource)
-    if not found:
+    if not found or found["service"] == "activity":
         return None
     return Integration(found["service"], found["action"], found["pattern"], bool(found["sdk"]))
 

@@ -1,34 +1,49 @@
-"""Whether the role of a state machine allows what its tasks call."""
+"""Whether the role of a state machine allows what its tasks call.
+
+Nothing is said where a right may come from what the assembly does not show: managed policies,
+macros, attachments and actions that only a deployment knows, policies of the resource called.
+"""
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from policy_sentry.querying.actions import get_action_data
 
 from checks.assembly import Resource
 from checks.findings import Finding
-from checks.iam import POLICIES, PRINCIPALS, covers, identity_statements
+from checks.iam import POLICIES, RESOURCE_POLICIES, Statement, covers
 from checks.integrations import Integration, integration
+from checks.intrinsics import UNKNOWN
 from checks.machines import Machine, State
+from checks.transforms import macros
 
 RULES = ("events:PutRule", "events:PutTargets", "events:DescribeRule")
 """What a job that is waited for needs: Step Functions hears of its end from a rule."""
 HEARD_OF_BY_RULE = ("batch", "codebuild", "ecs", "sagemaker", "states")
-_FUNCTION = re.compile(r"arn:[^:]+:lambda:.*|«[^»]+\.Arn»")
+FUNCTIONS = ("AWS::Lambda::Function", "AWS::Lambda::Version", "AWS::Lambda::Alias")
 _REFERENCE = re.compile(r"«(?P<logical_id>[^».]+)(\.Arn)?»")
-_PREFIXES = {"sfn": "states", "eventbridge": "events", "cloudwatchlogs": "logs"}
-_UNLIKE_THE_API = {"lambda:invoke": "lambda:InvokeFunction"}
+_UNLIKE_THE_API = {"lambda:Invoke": "lambda:InvokeFunction"}
+_FOR_EVERYBODY = {"sts:GetCallerIdentity"}
+_OF_OTHER_ROLES = ("AWS::SecretsManager-", "AWS::CodeDeployBlueGreen")
+"""Macros that change no state machine's role."""
+
+
+class _NotShownError(Exception):
+    """The assembly does not show all that a role may do."""
 
 
 def find(machine: Machine) -> Iterator[Finding]:
-    """Yield the calls of tasks that no statement of the role's policies covers."""
-    allowed = _allowed(machine)
-    if allowed is None:
+    """Yield the tasks whose calls no statement of the role's policies covers."""
+    try:
+        allowed = _allowed(machine)
+    except _NotShownError:
         return
+    functions = {f.logical_id for f in machine.resource.template.of_type(*FUNCTIONS)}
     for state in machine.states:
         lacking = [
             action
-            for action in _actions(state)
+            for action in _actions(state, functions)
             if not any(covers(pattern, action) for pattern in allowed)
         ]
         if lacking:
@@ -36,44 +51,81 @@ def find(machine: Machine) -> Iterator[Finding]:
             yield state.finding("asl-role", found, "a statement in a policy of that role")
 
 
-def _allowed(machine: Machine) -> list[str] | None:
-    """Return the patterns of allowed actions; None where that cannot be read from the template."""
-    role = _REFERENCE.fullmatch(str(machine.resource.get("RoleArn")))
-    template = machine.resource.template
-    known = {each.logical_id: each for each in template.of_type(*PRINCIPALS)}
-    if not role or role["logical_id"] not in known:
-        return None
-    own = known[role["logical_id"]]
-    policies = [each for each in template.of_type(*POLICIES) if _is_of(each, own)]
-    statements = [each for part in (own, *policies) for each in identity_statements(part)]
-    allowing = [statement for statement in statements if statement.allows]
-    if own.get("ManagedPolicyArns") or any("NotAction" in each.body for each in allowing):
-        return None
-    return [action for statement in allowing for action in statement.listed("Action")]
+def _allowed(machine: Machine) -> list[str]:
+    """Return the patterns of the actions that the machine's role may do."""
+    role = _role(machine)
+    template = role.template
+    own, arn = {f"«{role.logical_id}»", role.get("RoleName")}, f"«{role.logical_id}.Arn»"
+    shared = template.assembly.of_type("AWS::Lambda::Permission", *RESOURCE_POLICIES)
+    if (
+        any(not name.startswith(_OF_OTHER_ROLES) for _, name in macros(template))
+        or role.get("ManagedPolicyArns")
+        or any(arn in str(each.properties) for each in shared)
+    ):
+        raise _NotShownError
+    attached = [p for p in template.assembly.of_type(*POLICIES) if own & set(_roles(p))]
+    if any("Fn::If" in str(each.body) for each in (role, *attached)):
+        raise _NotShownError
+    documents = [each.get("PolicyDocument") for each in (*(role.get("Policies") or []), *attached)]
+    return [action for document in documents for action in _actions_of(document)]
 
 
-def _is_of(policy: Resource, role: Resource) -> bool:
-    return f"«{role.logical_id}»" in [*(policy.get("Roles") or []), policy.get("RoleName")]
+def _role(machine: Machine) -> Resource:
+    """Return the role that the machine's template makes for it."""
+    arn = (machine.resource.body.get("Properties") or {}).get("RoleArn")
+    target = arn.get("Fn::GetAtt") if isinstance(arn, dict) else None
+    logical_id = target[0] if isinstance(target, list) else str(target).partition(".")[0]
+    for role in machine.resource.template.of_type("AWS::IAM::Role"):
+        if role.logical_id == logical_id:
+            return role
+    raise _NotShownError
 
 
-def _actions(state: State) -> Iterator[str]:
+def _roles(policy: Resource) -> list[Any]:
+    """Return whom a policy is attached to: names, and references to roles."""
+    given = [policy.get("RoleName")] if policy.get("RoleName") else policy.get("Roles") or []
+    known = {f"«{role.logical_id}»" for role in policy.template.assembly.of_type("AWS::IAM::Role")}
+    if not isinstance(given, list) or any(
+        UNKNOWN.search(str(each)) and each not in known for each in given
+    ):
+        raise _NotShownError
+    return given
+
+
+def _actions_of(document: Any) -> Iterator[str]:
+    statements = document.get("Statement") if isinstance(document, dict) else None
+    for statement in statements if isinstance(statements, list) else [statements]:
+        if not isinstance(statement, dict) or "NotAction" in statement:
+            raise _NotShownError
+        if Statement(statement).allows:
+            for action in Statement(statement).listed("Action"):
+                if UNKNOWN.search(action) or "," in action:
+                    raise _NotShownError
+                yield action
+
+
+def _actions(state: State, functions: set[str]) -> Iterator[str]:
     """Yield the actions that a task is known to need."""
     resource = state.body.get("Resource")
     if state.body.get("Type") != "Task" or not isinstance(resource, str):
         return
     if state.body.get("Credentials"):
         return  # another role makes the call
+    reference = _REFERENCE.fullmatch(resource)
     if called := integration(resource):
-        yield from _of(called)
-    elif _FUNCTION.fullmatch(resource):
+        yield from _of(called, state)
+    elif ":lambda:" in resource or (reference and reference["logical_id"] in functions):
         yield "lambda:InvokeFunction"
 
 
-def _of(called: Integration) -> Iterator[str]:
-    prefix = _PREFIXES.get(called.service, called.service)
-    name = f"{prefix}:{called.action[0].upper()}{called.action[1:]}"
-    name = _UNLIKE_THE_API.get(f"{prefix}:{called.action}", name)
-    if get_action_data(*name.split(":")):
-        yield name
+def _of(called: Integration, state: State) -> Iterator[str]:
+    if operation := called.operation:
+        signing_name = operation.service_model.signing_name
+        prefix = "cloudwatch" if signing_name == "monitoring" else signing_name
+        name = f"{prefix}:{operation.name}"
+        name = _UNLIKE_THE_API.get(name, name)
+        versioned = prefix == "s3" and any("VersionId" in each for each in state.parameters)
+        if get_action_data(prefix, name.partition(":")[2]) and not versioned:
+            yield from {name} - _FOR_EVERYBODY
     if (called.pattern or "").startswith("sync") and called.service in HEARD_OF_BY_RULE:
         yield from RULES

@@ -27,17 +27,18 @@ class Module:
         return found
 
     @cached_property
-    def imports(self) -> dict[str, tuple[str, str]]:
-        """Module and name behind each imported name; no name stands for the whole module."""
-        found: dict[str, tuple[str, str]] = {}
+    def imports(self) -> dict[str, list[tuple[str, str]]]:
+        """Modules and names behind each imported name; no name stands for the whole module."""
+        found: dict[str, list[tuple[str, str]]] = {}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
-                    found[alias.asname or alias.name.partition(".")[0]] = (alias.name, "")
+                    name = alias.asname or alias.name.partition(".")[0]
+                    found.setdefault(name, []).append((alias.name, ""))
             elif isinstance(node, ast.ImportFrom):
                 origin = self._origin(node)
                 for alias in node.names:
-                    found[alias.asname or alias.name] = (origin, alias.name)
+                    found.setdefault(alias.asname or alias.name, []).append((origin, alias.name))
         return found
 
     def _origin(self, node: ast.ImportFrom) -> str:
@@ -57,10 +58,10 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
 
 
 def _named(tree: ast.AST) -> set[str]:
-    """Return the names of all that is defined or assigned in a tree."""
+    """Return the names of all that a tree defines, assigns or uses."""
     nodes = list(ast.walk(tree))
     defined = {node.name for node in nodes if isinstance(node, Definition)}
-    return defined | {name for node in nodes if isinstance(node, ast.stmt) for name in _bound(node)}
+    return defined | {node.id for node in nodes if isinstance(node, ast.Name)}
 
 
 @dataclass
@@ -78,21 +79,20 @@ class Reads:
     def follow(self, module: str, name: str = "") -> None:
         """Read a name of a module, or all of it, and whatever that uses."""
         if (module, name) in self._seen or not (found := self._module(module)):
-            return None
+            return
         self._seen.add((module, name))
-        if not name or name == "*":
-            statements: list[ast.stmt] = found.tree.body
-        elif name in found.definitions:
-            statements = found.definitions[name]
-        elif name in found.imports:
-            return self._import(*found.imports[name])
-        elif "*" in found.imports:
-            return self._import(found.imports["*"][0], name)
-        else:
-            return self.follow(f"{module}.{name}")
-        for statement in statements:
+        whole = not name or name == "*"
+        for statement in found.tree.body if whole else found.definitions.get(name, []):
             self._read(statement, found)
-        return None
+        if not whole and name not in found.definitions:
+            self.follow(f"{module}.{name}")
+            self._follow_import(name, found)
+
+    def _follow_import(self, name: str, module: Module) -> None:
+        for origin, imported in module.imports.get(name, []):
+            self._import(origin, imported)
+        for origin, _ in module.imports.get("*", []):
+            self._import(origin, name)
 
     def _module(self, name: str) -> Module | None:
         if name not in self._modules:
@@ -109,11 +109,10 @@ class Reads:
         return self._place(module) is not None
 
     def defines(self, module: str, name: str) -> bool:
-        """Tell whether a module binds a name, however deep; one that imports all of another may."""
+        """Tell whether a module binds a name, however deep, or may do so while it runs."""
         found = self._module(module)
-        return found is not None and (
-            not {name, "*"}.isdisjoint(found.imports) or name in _named(found.tree)
-        )
+        known = _named(found.tree) | found.imports.keys() if found else set()
+        return not {name, "*", "__getattr__", "globals"}.isdisjoint(known)
 
     def _place(self, module: str) -> str | None:
         path = module.replace(".", "/")
@@ -122,8 +121,9 @@ class Reads:
 
     def _import(self, module: str, name: str) -> None:
         if name and self._module(f"{module}.{name}"):
-            return self.follow(f"{module}.{name}")
-        return self.follow(module, name)
+            self.follow(f"{module}.{name}")
+        else:
+            self.follow(module, name)
 
     def _read(self, statement: ast.stmt, module: Module) -> None:
         for node in ast.walk(statement):
@@ -134,10 +134,10 @@ class Reads:
             elif isinstance(node, ast.ClassDef):
                 self._class(node)
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                if node.id in module.imports:
-                    self._import(*module.imports[node.id])
-                elif node.id in module.definitions:
+                if node.id in module.definitions and node.id not in module.imports:
                     self.follow(module.name, node.id)
+                else:
+                    self._follow_import(node.id, module)
 
     def _subscript(self, node: ast.Subscript) -> None:
         if isinstance(node.ctx, ast.Load) and isinstance(node.slice, ast.Constant):

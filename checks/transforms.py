@@ -13,13 +13,14 @@ def find(assembly: Assembly) -> Iterator[Finding]:
     """Yield a finding for each macro: the resources that it makes are not judged."""
     rule = "transform-unexpanded"
     for template in assembly.templates:
-        for place, name in _macros(template):
+        for place, name in macros(template):
             found = f"{name} is not expanded, so the resources that it makes are not judged"
             expected = "the template as it is after its macros"
             yield Finding(OWN, rule, template.name, place, found, expected)
 
 
-def _macros(template: Template) -> Iterator[tuple[str, str]]:
+def macros(template: Template) -> Iterator[tuple[str, str]]:
+    """Yield the macros of a template by where they stand, and by name."""
     stated = template.body.get("Transform") or []
     for each in stated if isinstance(stated, list) else [stated]:
         yield "Transform", _name(each)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
 
 from local_account.service import Account, service_model
 
@@ -75,8 +76,9 @@ def _told(value: Any) -> str:
         moment = value.astimezone(UTC).replace(tzinfo=None)
         fraction = "milliseconds" if moment.microsecond else "seconds"
         return moment.isoformat(timespec=fraction) + "Z"
-    content = value if isinstance(value, bytes) else value.read()
-    return str(content, "utf-8", "replace")
+    if isinstance(value, StreamingBody):
+        value = value.read()
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _without_metadata(answer: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from tests.e2e.rights import Rights, documented, rights_of, without
 Fault = Mapping[str, str]
 VERSIONS = ("v1.0", "v1.0-retrain", "v1.1")
 REFUSED = {"service": "sagemaker", "effect": "error"}
+# what keeps a job at work for seconds: a download is told to slow down twice, or it is long
+READ = {"ValidateDataset": "v1.0/train/", "EvaluateModel": "model.tar.gz"}
+LONG = {"TrainModel": {"num_round": "10000"}}
 UNSTOPPED = (("0.013", "TrainModel", "Training"), ("0.014", "EvaluateModel", "Processing"))
 
 
@@ -54,9 +57,12 @@ def _upload_without_manifest(pipeline: Pipeline, version: str) -> None:
 
 def _stop(pipeline: Pipeline, eta: str, state: str, job: str = "", *refused: Fault) -> str:
     """Start a run, stop it while it waits in a state, and its job with it; return its ARN."""
+    slow = {"service": "s3", "operation": "GetObject", "effect": "error", "times": 2}
+    slowed = [{**slow, "contains": READ[state]}] if state in READ else []
     for seed in range(10):  # a run may be through a state, or its job at its end, by then
-        with pipeline.account.faults(*refused):
-            arn = pipeline.start("v1.0", hyperparameters={"eta": eta, "seed": str(seed)})
+        asked = {"eta": eta, "seed": str(seed), **LONG.get(state, {})}
+        with pipeline.account.faults(*slowed, *refused):
+            arn = pipeline.start("v1.0", hyperparameters=asked)
             if pipeline.comes_into(arn, partial(_waits_in, pipeline, arn, state)):
                 pipeline.account.client("stepfunctions").stop_execution(executionArn=arn)
                 assert pipeline.ended(arn)["status"] == "ABORTED"
@@ -71,7 +77,10 @@ def _is_stopped(pipeline: Pipeline, arn: str, kind: str) -> bool:
         executionArn=arn, reverseOrder=True
     )
     asked = next(e["taskScheduledEventDetails"] for e in history["events"] if _schedules(e))
-    name = {f"{kind}JobName": json.loads(asked["parameters"])[f"{kind}JobName"]}
+    job = json.loads(asked["parameters"]).get(f"{kind}JobName")
+    if job is None:
+        return False  # it is a state further already
+    name = {f"{kind}JobName": job}
     describe = getattr(pipeline.account.client("sagemaker"), f"describe_{kind.lower()}_job")
     pipeline.until(lambda: describe(**name)[f"{kind}JobStatus"] not in ("InProgress", "Stopping"))
     return bool(describe(**name)[f"{kind}JobStatus"] == "Stopped")

@@ -87,11 +87,20 @@ def test_a_handler_that_is_not_there_is_found(tmp_path: Path, name: str) -> None
         "from one.handler import *",
         "from one import handler as it\nhandler = it.handler",
         "try:\n    import faster\nexcept ImportError:\n    from one.handler import handler",
+        "from one.handler import *\nfrom shared.base import *",
+        "def __getattr__(name):\n    import one.handler\n    return one.handler.handler",
     ],
 )
 def test_a_handler_may_come_from_elsewhere(tmp_path: Path, source: str) -> None:
     code = {**CODE, "main.py": source}
     assert judged(tmp_path, SET, code=code, Handler="main.handler") == set()
+
+
+@pytest.mark.parametrize(
+    "others", [{"Handler": {"Fn::Sub": "main.${Name}"}}, {"Handler": "of.layer", "Layers": ["l"]}]
+)
+def test_a_handler_may_be_where_nobody_sees_it(tmp_path: Path, others: dict[str, Any]) -> None:
+    assert judged(tmp_path, {}, **others) == set()
 
 
 def test_code_that_cannot_be_read_is_found(tmp_path: Path) -> None:

@@ -191,3 +191,60 @@ def test_the_role_allows_what_the_tasks_call(
 
 def test_rights_may_come_from_where_they_cannot_be_read(tmp_path: Path) -> None:
     assert of_role(tmp_path, TASK, ManagedPolicyArns=["arn:aws:iam::1:policy/one"]) == set()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"Roles": ["flow"]},
+        {"Roles": {"Ref": "Names"}},
+        {"Roles": [{"Fn::ImportValue": "of-elsewhere"}]},
+        {"PolicyDocument": {"Statement": {"Fn::If": ["C", [], []]}}},
+        {"PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": {"Ref": "Actions"}}]}},
+    ],
+)
+def test_a_policy_that_cannot_be_read_may_allow_it(tmp_path: Path, more: dict[str, Any]) -> None:
+    allow = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "arn:aws:s3:::one"}
+    policy = {"PolicyDocument": {"Statement": [allow]}, "Roles": [{"Ref": "R"}], **more}
+    resources = {
+        "R": resource("AWS::IAM::Role", RoleName="flow"),
+        "P": resource("AWS::IAM::Policy", **policy),
+        "M": machine(of_states(One=TASK, Failed=FAILED), RoleArn={"Fn::GetAtt": ["R", "Arn"]}),
+    }
+    parameters = {"Names": {"Type": "CommaDelimitedList"}, "Actions": {"Type": "String"}}
+    findings = found(assembly(tmp_path, resources, Parameters=parameters))
+    assert "asl-role" not in {rule for rule, _ in findings}
+
+
+def test_the_called_may_allow_it(tmp_path: Path) -> None:
+    role = {"Fn::GetAtt": ["R", "Arn"]}
+    permission = {"Principal": role, "Action": "lambda:InvokeFunction", "FunctionName": "one"}
+    resources = {
+        "R": resource("AWS::IAM::Role"),
+        "L": resource("AWS::Lambda::Permission", **permission),
+        "M": machine(of_states(One=TASK, Failed=FAILED), RoleArn=role),
+    }
+    assert "asl-role" not in {rule for rule, _ in found(assembly(tmp_path, resources))}
+
+
+@pytest.mark.parametrize(
+    ("kind", "findings"), [("AWS::Lambda::Alias", LACKS), ("AWS::StepFunctions::Activity", set())]
+)
+def test_a_task_may_be_a_function_or_an_activity(
+    tmp_path: Path, kind: str, findings: set[tuple[str, str]]
+) -> None:
+    states = json.dumps({"TimeoutSeconds": 9, **of_states(One=TASK, Failed=FAILED)})
+    before, after = states.split("arn:aws:states:::lambda:invoke")
+    definition: Any = {"Fn::Join": ["", [before, {"Ref": "Called"}, after]]}
+    resources = {
+        "R": resource("AWS::IAM::Role"),
+        "Called": resource(kind),
+        "M": resource(
+            "AWS::StepFunctions::StateMachine",
+            DefinitionString=definition,
+            RoleArn={"Fn::GetAtt": ["R", "Arn"]},
+        ),
+    }
+    assert {
+        each for each in found(assembly(tmp_path, resources)) if each[0] == "asl-role"
+    } == findings
