@@ -7,13 +7,14 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from mlops.project import PARTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mlops.cdk import Cdk
     from mlops.target import Deployment
 
-PARTS = ("storage", "training")
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 """Statuses of a stack that is what its template says."""
 _STATE_MACHINE = "AWS::StepFunctions::StateMachine"

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mlops.prices import HOURS_A_MONTH, CostLine, cost_line
+from mlops.project import PARTS
 from mlops.runs import machine_states
 from mlops.stack_resources import stack_resources
 
@@ -32,9 +33,7 @@ NOT_COUNTED = (
 
 def cost_of_month(deployment: Deployment) -> list[CostLine]:
     """Itemise an idle month of an environment."""
-    resources = [
-        each for part in ("training", "storage") for each in stack_resources(deployment, part)
-    ]
+    resources = [each for part in PARTS for each in stack_resources(deployment, part)]
     return [
         *_endpoint(deployment, resources),
         *_counted(resources),

@@ -15,7 +15,7 @@ from mlops.container_engine import ENGINES
 from mlops.errors import MlopsError, explain
 from mlops.locks import differences
 from mlops.node import node_folder, tool_environment
-from mlops.project import command
+from mlops.project import PARTS, command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,7 +198,7 @@ def check_target(project: Project, env: str) -> Iterator[Finding]:
     try:
         target = find_target()
         yield Finding("target", OK, str(target))
-        for part in ("storage", "training"):
+        for part in PARTS:
             stack = project.stack(env, part)
             deployed = target.stack_outputs(stack) is not None
             found, remedy = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlops.doctor import FAIL, OK, WARN, Finding
+from mlops.project import PARTS
 from mlops.stack_resources import stack_resources
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from mlops.cdk import Cdk
     from mlops.target import Deployment, Target
 
-_PARTS = ("storage", "training")
 _NAMED = {
     "AWS::S3::Bucket": ("BucketName", "bucket"),
     "AWS::ECR::Repository": ("RepositoryName", "repository"),
@@ -45,14 +45,14 @@ _BROKEN = {
 
 def check_names(deployment: Deployment, cdk: Cdk) -> Iterator[Finding]:
     """Look at each name that the synthesized templates claim."""
-    for part in _PARTS:
+    for part in PARTS:
         yield _stack(deployment, part)
     own = {
         (each.type, each.physical_id.rpartition("/")[2])
-        for part in _PARTS
+        for part in PARTS
         for each in stack_resources(deployment, part)
     }
-    for part in _PARTS:
+    for part in PARTS:
         template = cdk.template(deployment.stack(part))
         for resource in template["Resources"].values():
             attribute, kind = _NAMED.get(resource["Type"], ("", ""))

@@ -14,6 +14,8 @@ SETTINGS_FILE = "mlops.toml"
 PROGRAM = ".venv/bin/mlops"
 DEFAULT_ENVIRONMENT = "dev"
 """What every command that takes `--env` means without it."""
+PARTS = ("storage", "training")
+"""The stacks of an environment, in the order in which they are deployed."""
 
 
 @dataclass(frozen=True)

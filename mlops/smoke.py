@@ -18,8 +18,8 @@ from mlops.errors import BudgetError, RequestError, ResponseError, explain
 from mlops.metering import Meter, Rate
 from mlops.name_collisions import check_names
 from mlops.processes import Processes
-from mlops.project import command
-from mlops.smoke_teardown import PARTS, tear_down
+from mlops.project import PARTS, command
+from mlops.smoke_teardown import tear_down
 from mlops.stage import Stage, ignore_signals
 from mlops.steps import Steps
 from mlops.target import Deployment

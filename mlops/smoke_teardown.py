@@ -10,7 +10,7 @@ from mlops.errors import ToolError, explain
 from mlops.kept import kept
 from mlops.ownership import Owner
 from mlops.processes import Processes
-from mlops.project import command
+from mlops.project import PARTS, command
 from mlops.target import Deployment
 from mlops.teardown import clear, leftovers
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mlops.render import Output
     from mlops.target import Target
 
-PARTS = ("training", "storage")
 _SETTLING_SECONDS = 1800.0
 _NEVER_BEGUN = "REVIEW_IN_PROGRESS"
 """A stack of which there is only a change set: it stays like that until it is deleted."""
@@ -67,7 +66,7 @@ def _delete(deployment: Deployment, output: Output) -> None:
 def remains(deployment: Deployment) -> list[str]:
     """List what costs by the hour, the stacks that are left, and what is outside of them."""
     deployment = Deployment(deployment.project, deployment.env, deployment.target)  # looks anew
-    stacks = [deployment.stack(part) for part in PARTS if deployment.deployed(part)]
+    stacks = [deployment.stack(part) for part in reversed(PARTS) if deployment.deployed(part)]
     found = [str(each) for each in leftovers(deployment)] if stacks else []
     named = [*found, *_at_work(deployment), *(f"stack {name}" for name in stacks)]
     return list(dict.fromkeys(named))

@@ -10,6 +10,7 @@ import typer
 from mlops.cdk import Cdk, bootstrapped, cdk_of
 from mlops.commands.common import EnvOption, JsonOption, YesOption, connect
 from mlops.processes import Processes
+from mlops.project import PARTS
 from mlops.render import Output
 from mlops.target import Deployment
 
@@ -64,7 +65,7 @@ def destroy(
         raise typer.BadParameter("--json lists what would go: give --plan with it")
     output = Output(as_json)
     deployment = connect(env, output)
-    stacks = [deployment.stack(p) for p in ("training", "storage") if deployment.deployed(p)]
+    stacks = [deployment.stack(p) for p in reversed(PARTS) if deployment.deployed(p)]
     if not stacks:
         output.note(f"nothing of {deployment.project.name} {env} is deployed")
         if as_json:
@@ -100,7 +101,7 @@ def _show_plan(
 
 def _show_changes(output: Output, deployment: Deployment, cdk: Cdk) -> None:
     """List what is created, and show how what is there changes."""
-    from mlops.changes import PARTS, created_resources, definition_changes
+    from mlops.changes import created_resources, definition_changes
 
     created = created_resources(deployment, cdk)
     for stack, types in created.items():

@@ -83,7 +83,7 @@ def test_an_event_starts_an_execution_with_the_part_that_the_target_asks_for(
     target = {"Arn": arn, "RoleArn": ROLE, "InputPath": "$.detail.object"}
     _rule(account, "starts", [{"suffix": "/start.csv"}], target)
     account.client("s3").put_object(Bucket=bucket, Key="v1/start.csv", Body=b"1")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not (started := machine.list_executions(stateMachineArn=arn)["executions"]):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -404,7 +404,7 @@ def test_events_reach_topics_and_log_groups(account: RunningAccount, bucket: str
     account.client("s3").put_object(Bucket=bucket, Key="v/topic.csv", Body=b"1")
     envelope = json.loads(_message(account, url)["Body"])
     assert json.loads(envelope["Message"])["detail"]["object"]["key"] == "v/topic.csv"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not (found := logs.filter_log_events(logGroupName="/aws/events/uploads")["events"]):
         assert time.monotonic() < deadline
         time.sleep(0.05)

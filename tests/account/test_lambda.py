@@ -112,7 +112,7 @@ def _running(command: str) -> bool:
 
 
 def _wait_until_gone(command: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while _running(command):
         assert time.monotonic() < deadline, f"{command} still runs"
         time.sleep(0.05)
@@ -121,10 +121,10 @@ def _wait_until_gone(command: str) -> None:
 def test_an_event_invocation_does_not_wait(account: RunningAccount, function: str) -> None:
     started = time.monotonic()
     answer = account.client("lambda").invoke(
-        FunctionName=function, InvocationType="Event", Payload=b'{"sleep": 1.5}'
+        FunctionName=function, InvocationType="Event", Payload=b'{"sleep": 5}'
     )
     assert answer["StatusCode"] == 202
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(

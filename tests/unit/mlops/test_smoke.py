@@ -279,11 +279,11 @@ def test_a_stack_that_only_has_a_change_set_is_not_waited_for(
 ) -> None:
     account = _Account("abalone-smoke-storage")
     account.stacks["abalone-smoke-storage"] = "REVIEW_IN_PROGRESS"
-    monkeypatch.setattr(smoke_teardown, "_SETTLING_SECONDS", 5.0)
+    monkeypatch.setattr(smoke_teardown, "_SETTLING_SECONDS", 30.0)
     began = time.monotonic()
     with _destroying(monkeypatch, account.stacks.clear):
         _tear_down(account)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 def test_a_stack_that_does_not_settle_is_told(
