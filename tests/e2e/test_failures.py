@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from tests.conftest import start_account
 from tests.e2e.conftest import Pipeline, deploy
 from tests.e2e.observed import leftovers, lock, pages, run_name, serving, subscribe
+from tests.e2e.stops import ATTEMPTS, run_in, stop
 
 Fault = dict[str, Any]
 Execution = dict[str, Any]
@@ -163,30 +163,19 @@ def test_a_state_that_fails_for_good_is_reported_once_and_leaves_nothing(
     ],
 )
 def test_an_execution_that_is_stopped_leaves_nothing(faulty: Pipeline, state: str) -> None:
-    # an endpoint that does not answer keeps the model test waiting
-    silent = {**NEEDED["TestModel"], "effect": "error", "status": 503, "times": None}
-    for attempt in range(10):  # a run may be through a state before it is looked at
+    for attempt in ATTEMPTS:
         served, versions = serving(faulty), len(faulty.versions())
         pages(faulty)
-        asked = {"eta": f"0.4{attempt}", "seed": str(hash_of(state))}
-        with faulty.account.faults(*[silent] * (state == "TestModel")):
-            arn = faulty.start("v1.0", hyperparameters=asked)
-            if faulty.comes_into(arn, partial(_is_in, faulty, arn, state)):
-                faulty.account.client("stepfunctions").stop_execution(
-                    executionArn=arn, error="OperatorStopped", cause="enough"
-                )
+        with run_in(faulty, state, f"0.4{hash_of(state)}", attempt) as arn:
+            if arn and stop(faulty, arn, error="OperatorStopped", cause="enough"):
                 break
-    execution = faulty.ended(arn)
-    assert execution["status"] == "ABORTED"
+    else:
+        pytest.fail(f"no run was stopped in {state}")
     registered = state not in ("ValidateDataset", "TrainModel", "EvaluateModel")
     assert_nothing_is_left(faulty, arn, served, versions, registered=registered)
     (message,) = pages(faulty)
     for told in ("ABORTED", "OperatorStopped", "enough", served):
         assert told in message
-
-
-def _is_in(pipeline: Pipeline, arn: str, state: str) -> bool:
-    return pipeline.state_of(arn) == state
 
 
 def hash_of(text: str) -> int:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,11 @@ import pytest
 from tests.conftest import start_account
 from tests.e2e.conftest import Pipeline, deploy
 from tests.e2e.rights import Rights, documented, rights_of, without
+from tests.e2e.stops import ATTEMPTS, run_in, stop
 
 Fault = Mapping[str, str]
 VERSIONS = ("v1.0", "v1.0-retrain", "v1.1")
 REFUSED = {"service": "sagemaker", "effect": "error"}
-# what keeps a job at work for seconds: a download is told to slow down twice, or it is long
-READ = {"ValidateDataset": "v1.0/train/", "EvaluateModel": "model.tar.gz"}
-LONG = {"TrainModel": {"num_round": "10000"}}
 UNSTOPPED = (("0.013", "TrainModel", "Training"), ("0.014", "EvaluateModel", "Processing"))
 
 
@@ -57,17 +54,10 @@ def _upload_without_manifest(pipeline: Pipeline, version: str) -> None:
 
 def _stop(pipeline: Pipeline, eta: str, state: str, job: str = "", *refused: Fault) -> str:
     """Start a run, stop it while it waits in a state, and its job with it; return its ARN."""
-    slow = {"service": "s3", "operation": "GetObject", "effect": "error", "times": 2}
-    slowed = [{**slow, "contains": READ[state]}] if state in READ else []
-    for seed in range(10):  # a run may be through a state, or its job at its end, by then
-        asked = {"eta": eta, "seed": str(seed), **LONG.get(state, {})}
-        with pipeline.account.faults(*slowed, *refused):
-            arn = pipeline.start("v1.0", hyperparameters=asked)
-            if pipeline.comes_into(arn, partial(_waits_in, pipeline, arn, state)):
-                pipeline.account.client("stepfunctions").stop_execution(executionArn=arn)
-                assert pipeline.ended(arn)["status"] == "ABORTED"
-                if not job or _is_stopped(pipeline, arn, job):
-                    return arn
+    for attempt in ATTEMPTS:
+        with run_in(pipeline, state, eta, attempt, *refused) as arn:
+            if arn and stop(pipeline, arn) and (not job or _is_stopped(pipeline, arn, job)):
+                return arn
     pytest.fail(f"no run was stopped in {state}")
 
 
@@ -88,15 +78,6 @@ def _is_stopped(pipeline: Pipeline, arn: str, kind: str) -> bool:
 
 def _schedules(event: Mapping[str, Any]) -> bool:
     return "taskScheduledEventDetails" in event
-
-
-def _waits_in(pipeline: Pipeline, arn: str, state: str) -> bool:
-    if pipeline.state_of(arn) != state:
-        return False
-    history = pipeline.account.client("stepfunctions").get_execution_history(
-        executionArn=arn, reverseOrder=True
-    )
-    return history["events"][0]["type"] in ("TaskSubmitted", "WaitStateEntered")
 
 
 def _look_around(pipeline: Pipeline) -> None:
