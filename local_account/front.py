@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
+from moto.core.serialize import QuerySerializer
+
 from local_account.authorization.guard import Guard
 from local_account.authorization.principals import Principal
 from local_account.faults import Faults
-from local_account.operations import FORM, Call, Environ, body_of, service_of
+from local_account.operations import FORM, Call, Environ, body_of, scope_of, service_of
 from local_account.rewriting import rewritten
 from local_account.service import Account, JsonService, ServiceError
 
@@ -75,7 +77,9 @@ class Front:
         service = self._services.get(call.service)
         if service is None or not service.handles(call.operation):
             return self._call_moto(rewritten(environ, call), start_response)
-        return self._call(service, call, start_response)
+        scope = scope_of(environ)
+        asked = service.asked_by(scope.access_key_id if scope else "")
+        return self._call(asked, call, start_response)
 
     def _refuse_foreign(self, environ: Environ) -> None:
         if environ.get("HTTP_HOST") not in self._hosts:
@@ -104,9 +108,14 @@ class Front:
     def _call(
         self, service: JsonService, call: Call, start_response: StartResponse
     ) -> Iterable[bytes]:
-        body = json.dumps(service.call(call.operation, call.params)).encode()
-        headers = [("Content-Type", "application/x-amz-json-1.1")]
-        return _respond(200, headers, body, start_response)
+        answer = service.call(call.operation, call.params)
+        if call.protocol == "query":
+            headers = [("Content-Type", "text/xml")]
+            body = QuerySerializer(call.model).serialize(answer)["body"]
+        else:
+            headers = [("Content-Type", "application/x-amz-json-1.1")]
+            body = json.dumps(answer)
+        return _respond(200, headers, body.encode(), start_response)
 
     def _invoke(
         self, name: str, environ: Environ, start_response: StartResponse

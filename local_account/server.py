@@ -71,6 +71,7 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
     from local_account.front import Front
     from local_account.hooks.function_roles import write_log
     from local_account.hooks.replace import require_version
+    from local_account.services.cloudformation import RESOURCE_TYPES, CloudFormation
     from local_account.services.ecr import Ecr
     from local_account.services.lambda_runtime import LambdaRuntime
     from local_account.services.sagemaker import SageMaker
@@ -98,7 +99,11 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
 
     front = Front(
         account,
-        [sagemaker, Ecr(account, installed.bus.dispatch)],
+        [
+            sagemaker,
+            Ecr(account, installed.bus.dispatch),
+            CloudFormation(account, RESOURCE_TYPES),
+        ],
         sagemaker,
         DomainDispatcherApplication(backend),
         Faults(account.state / "faults.json", lambda_runtime.kill),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import boto3
 from botocore import xform_name
@@ -122,6 +122,10 @@ class JsonService:
     def __init__(self, account: Account) -> None:
         self.account = account
         self._model = service_model(self.service_name)
+
+    def asked_by(self, access_key_id: str) -> Self:
+        """Return the service as it acts for who signs with a key: for all of them the same."""
+        return self
 
     def handles(self, operation: str) -> bool:
         """Tell whether a request is for this service to answer (or to refuse by name)."""

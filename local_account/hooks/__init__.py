@@ -11,7 +11,6 @@ from functools import partial
 from itertools import chain
 
 from local_account.hooks import (
-    cloudformation,
     definitions,
     events,
     executions,
@@ -53,7 +52,6 @@ def install(account: Account, lambda_runtime: LambdaRuntime) -> Installed:
     delivery = Delivery(account)
     bus = EventBus(account, delivery, partial(events.matching_targets, account))
     clock = Clock(lambda: chain(scheduler.plans(account, delivery), events.plans(account, bus)))
-    cloudformation.install(account)
     events.install(account, bus)
     functions.install(account, lambda_runtime)
     invocations.install(lambda_runtime)

@@ -3,9 +3,8 @@
 import uuid
 from collections.abc import Mapping
 from copy import copy
-from typing import Any
+from typing import Any, Self
 
-from local_account.authorization.principals import Credentials
 from local_account.service import Account, JsonService, ServiceError
 from local_account.services.cloudformation import answers
 from local_account.services.cloudformation.acting import acting, acting_role
@@ -34,10 +33,19 @@ class CloudFormation(JsonService):
         self._identities = account.identities
         self._change_sets: dict[str, ChangeSet] = {}
 
-    def asked_by(self, caller: Credentials) -> "CloudFormation":
-        """Return the service as it acts for a caller: the same stacks, with the caller's rights."""
+    def asked_by(self, access_key_id: str) -> Self:
+        """Return the service as it acts for a caller: the same stacks, with the caller's rights.
+
+        Raises
+        ------
+        ServiceError
+            If nobody has the key.
+        """
+        caller = self._identities.identify(access_key_id)
+        if caller is None:
+            raise ServiceError("InvalidClientTokenId", f"{access_key_id} is nobody's.", 403)
         service = copy(self)
-        service.account = acting(self.account, caller)
+        service.account = acting(self.account, caller[1])
         return service
 
     def create_stack(self, params: Params) -> Params:
@@ -188,7 +196,7 @@ class CloudFormation(JsonService):
         try:
             found = self._change_set(params)
         except ServiceError as error:
-            if error.code != "ChangeSetNotFoundException":
+            if error.code != "ChangeSetNotFound":
                 raise
         else:
             del self._change_sets[found.change_set_id]
@@ -304,7 +312,7 @@ class CloudFormation(JsonService):
             named = name in (found.change_set_id, found.name)
             if named and stack in (None, found.stack.stack_id, found.stack.name):
                 return found
-        raise ServiceError("ChangeSetNotFoundException", f"ChangeSet [{name}] does not exist", 404)
+        raise ServiceError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404)
 
     def _forget_change_sets(self, stack: Stack) -> None:
         for change_set in self._of(stack):
@@ -328,7 +336,7 @@ def _check_executable(found: ChangeSet) -> None:
             else f"execution status of [{found.execution_status}]"
         )
         message = f"ChangeSet [{found.change_set_id}] cannot be executed in its current {state}"
-        raise ServiceError("InvalidChangeSetStatusException", message)
+        raise ServiceError("InvalidChangeSetStatus", message)
 
 
 def _token(params: Params) -> str | None:
