@@ -102,7 +102,7 @@ def _environment(function: Resource, code: Code) -> Iterator[Finding]:
     if UNKNOWN.search(handler + name):
         return
     if not reads.has(handler):
-        if not function.get("Layers"):  # which may hold it
+        if not function.get("Layers") and not Reads(code.libraries).has(handler):
             found = f"no module {handler}"
             yield function.finding("function-handler", found, "a module of the code")
         return

@@ -10,9 +10,9 @@ from typing import Any
 
 from policy_sentry.querying.actions import get_action_data
 
-from checks.assembly import Resource
+from checks.assembly import Resource, Template
 from checks.findings import Finding
-from checks.iam import POLICIES, RESOURCE_POLICIES, Statement, covers
+from checks.iam import POLICIES, RESOURCE_POLICIES, Statement, covers, statements
 from checks.integrations import Integration, integration
 from checks.intrinsics import UNKNOWN
 from checks.machines import Machine, State
@@ -56,18 +56,42 @@ def _allowed(machine: Machine) -> list[str]:
     role = _role(machine)
     template = role.template
     own, arn = {f"«{role.logical_id}»", role.get("RoleName")}, f"«{role.logical_id}.Arn»"
-    shared = template.assembly.of_type("AWS::Lambda::Permission", *RESOURCE_POLICIES)
     if (
         any(not name.startswith(_OF_OTHER_ROLES) for _, name in macros(template))
         or role.get("ManagedPolicyArns")
-        or any(arn in str(each.properties) for each in shared)
+        or any(_may_grant(each, arn, role.get("RoleName")) for each in template.assembly.resources)
     ):
         raise _NotShownError
     attached = [p for p in template.assembly.of_type(*POLICIES) if own & set(_roles(p))]
-    if any("Fn::If" in str(each.body) for each in (role, *attached)):
+    if any(_is_chosen_later(each) for each in (role, *attached)):
         raise _NotShownError
     documents = [each.get("PolicyDocument") for each in (*(role.get("Policies") or []), *attached)]
+    documents.append(_of_everybody(template))
     return [action for document in documents for action in _actions_of(document)]
+
+
+def _may_grant(resource: Resource, arn: str, name: Any) -> bool:
+    """Tell whether a resource's own policy names a role."""
+    if resource.type in (*POLICIES, "AWS::IAM::Role", "AWS::KMS::Key"):
+        return False
+    text = str(resource.properties)
+    return "'Principal'" in text and (arn in text or bool(name) and str(name) in text)
+
+
+def _of_everybody(template: Template) -> dict[str, Any]:
+    """Return as one policy what resources' own policies say of everybody."""
+    resources = template.assembly.of_type(*RESOURCE_POLICIES)
+    found = [each for one in resources for each in statements(one.get(RESOURCE_POLICIES[one.type]))]
+    return {"Statement": [each.body for each in found if each.is_for_everybody]}
+
+
+def _is_chosen_later(policy: Resource) -> bool:
+    """Tell whether parameters, conditions or mappings have a say in a policy."""
+    text = str(policy.body)
+    parameters = policy.template.body.get("Parameters") or {}
+    return any(each in text for each in ("Fn::If", "Fn::FindInMap")) or any(
+        f"{{'Ref': '{name}'}}" in text for name in parameters
+    )
 
 
 def _role(machine: Machine) -> Resource:
@@ -93,9 +117,11 @@ def _roles(policy: Resource) -> list[Any]:
 
 
 def _actions_of(document: Any) -> Iterator[str]:
-    statements = document.get("Statement") if isinstance(document, dict) else None
-    for statement in statements if isinstance(statements, list) else [statements]:
+    found = document.get("Statement") if isinstance(document, dict) else None
+    for statement in found if isinstance(found, list) else [found]:
         if not isinstance(statement, dict) or "NotAction" in statement:
+            raise _NotShownError
+        if statement.get("Effect") not in ("Allow", "Deny"):
             raise _NotShownError
         if Statement(statement).allows:
             for action in Statement(statement).listed("Action"):

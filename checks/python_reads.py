@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 ENDINGS = ("Environment", "EnvVars", "EnvironmentVariables", "BaseSettings")
+_NAMES = ("id", "name", "value")
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -58,10 +59,9 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
 
 
 def _named(tree: ast.AST) -> set[str]:
-    """Return the names of all that a tree defines, assigns or uses."""
-    nodes = list(ast.walk(tree))
-    defined = {node.name for node in nodes if isinstance(node, Definition)}
-    return defined | {node.id for node in nodes if isinstance(node, ast.Name)}
+    """Return every name that a tree defines, assigns, uses or has as a text."""
+    members = [getattr(node, each, None) for node in ast.walk(tree) for each in _NAMES]
+    return {member for member in members if isinstance(member, str)}
 
 
 @dataclass

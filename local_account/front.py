@@ -4,11 +4,12 @@ import json
 import re
 import traceback
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
-from moto.core.serialize import QuerySerializer
+from moto.core.serialize import QuerySerializer, SerializationContext
 
 from local_account.authorization.guard import Guard
 from local_account.authorization.principals import Principal
@@ -91,31 +92,22 @@ class Front:
             raise ServiceError("InvalidURI", f"No service answers at {uri[:80]}.", 400)
 
     def _call_moto(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        try:
+        with _worded():
             return self._moto(environ, start_response)
-        except ServiceError:  # a hook's, in its own words
-            raise
-        except NotImplementedError as error:
-            raise ServiceError(
-                "UnsupportedOperation", f"The embedded account does not model this: {error}", 501
-            ) from error
-        except Exception as error:
-            traceback.print_exc()
-            raise ServiceError(
-                "InternalFailure", f"{type(error).__name__}: {error}", 500
-            ) from error
 
     def _call(
         self, service: JsonService, call: Call, start_response: StartResponse
     ) -> Iterable[bytes]:
-        answer = service.call(call.operation, call.params)
-        if call.protocol == "query":
-            headers = [("Content-Type", "text/xml")]
-            body = QuerySerializer(call.model).serialize(answer)["body"]
-        else:
-            headers = [("Content-Type", "application/x-amz-json-1.1")]
-            body = json.dumps(answer)
-        return _respond(200, headers, body.encode(), start_response)
+        request_id = str(uuid.uuid4())
+        with _worded():
+            answer = service.call(call.operation, call.params)
+            if call.protocol == "query":
+                content_type, context = "text/xml", SerializationContext(request_id)
+                body = QuerySerializer(call.model, context).serialize(answer)["body"]
+            else:
+                content_type, body = "application/x-amz-json-1.1", json.dumps(answer)
+        headers = [("Content-Type", content_type)]
+        return _respond(200, headers, body.encode(), start_response, request_id)
 
     def _invoke(
         self, name: str, environ: Environ, start_response: StartResponse
@@ -127,34 +119,56 @@ class Front:
         }
         headers["content-type"] = environ.get("CONTENT_TYPE", "")
         answer = self._endpoints.invoke_endpoint(name, headers, body_of(environ))
-        return _respond(*answer, start_response)
+        return _respond(*answer, start_response, str(uuid.uuid4()))
+
+
+@contextmanager
+def _worded() -> Iterator[None]:
+    """Tell a client of whatever goes wrong, in an error that it can read."""
+    try:
+        yield
+    except ServiceError:  # in its own words
+        raise
+    except NotImplementedError as error:
+        message = f"The embedded account does not model this: {error}"
+        raise ServiceError("UnsupportedOperation", message, 501) from error
+    except Exception as error:
+        traceback.print_exc()
+        raise ServiceError("InternalFailure", f"{type(error).__name__}: {error}", 500) from error
 
 
 def _refuse(
     error: ServiceError, environ: Environ, start_response: StartResponse
 ) -> Iterable[bytes]:
     """Word an error in the protocol of the service that was asked."""
+    request_id = str(uuid.uuid4())
     form = environ.get("CONTENT_TYPE", "").startswith(FORM)
     if form or service_of(environ) == "s3":
-        code, message = escape(error.code), escape(error.message)
-        element = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-        body = f"<ErrorResponse>{element}</ErrorResponse>" if form else element
+        fault = f"<Type>{'Sender' if error.status < 500 else 'Receiver'}</Type>" if form else ""
+        told = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+        element = f"<Error>{fault}{told}</Error>"
+        known = f"{element}<RequestId>{request_id}</RequestId>"
+        body = f"<ErrorResponse>{known}</ErrorResponse>" if form else element
         headers = [("Content-Type", "text/xml")]
     else:
         body = json.dumps({"__type": error.code, "message": error.message})
         headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", error.code)]
     content = b"" if environ["REQUEST_METHOD"] == "HEAD" else body.encode()
-    return _respond(error.status, headers, content, start_response)
+    return _respond(error.status, headers, content, start_response, request_id)
 
 
 def _respond(
-    status: int, headers: list[tuple[str, str]], body: bytes, start_response: StartResponse
+    status: int,
+    headers: list[tuple[str, str]],
+    body: bytes,
+    start_response: StartResponse,
+    request_id: str,
 ) -> Iterable[bytes]:
     start_response(
         f"{status} {_STATUS_TEXT.get(status, 'Error')}",
         [
             *headers,
-            ("x-amzn-RequestId", str(uuid.uuid4())),
+            ("x-amzn-RequestId", request_id),
             ("Content-Length", str(len(body))),
         ],
     )

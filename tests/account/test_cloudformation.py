@@ -236,3 +236,14 @@ def test_a_repository_that_may_be_emptied_is_deleted_with_its_images(
     account.client("cloudformation").delete_stack(StackName="repository")
     with pytest.raises(ClientError, match="RepositoryNotFound"):
         ecr.describe_images(repositoryName="emptied")
+
+
+def test_answers_and_refusals_have_one_request_id(account: RunningAccount) -> None:
+    cloudformation = account.client("cloudformation")
+    with pytest.raises(ClientError) as refused:
+        cloudformation.describe_stacks(StackName="of-nobody")
+    error: dict[str, Any] = {**refused.value.response["Error"]}
+    assert error["Type"] == "Sender"
+    for answer in (cloudformation.describe_stacks(), refused.value.response):
+        known = answer["ResponseMetadata"]
+        assert known["RequestId"] == known["HTTPHeaders"]["x-amzn-requestid"]

@@ -206,10 +206,13 @@ def test_executions_are_listed_by_status_in_pages(account: RunningAccount) -> No
 
 def test_an_execution_that_takes_too_long_times_out(account: RunningAccount, function: str) -> None:
     busy = task("lambda:invoke", {"FunctionName": function, "Payload": {"sleep": 6}})
+    invoke(account, function)
+    reports = len(_reports(account, function))
     execution = execute(account, "late", {"Busy": busy}, TimeoutSeconds=1)
     assert execution["status"] == "TIMED_OUT"
     assert 1 <= (execution["stopDate"] - execution["startDate"]).total_seconds() < 6
     assert _types(account, execution["executionArn"])[-1] == "ExecutionTimedOut"
+    until(lambda: len(_reports(account, function)) > reports or None)  # it is idle again
 
 
 def _reports(account: RunningAccount, function: str) -> list[str]:
@@ -226,7 +229,7 @@ def _past_what_it_waited_for(lab: Lab, name: str, kind: str, function: str, repo
     elif kind == "job":
         lab.ended_training(name)
     elif kind == "retry":
-        time.sleep(3)  # it would have been due by now
+        time.sleep(8)  # it would have been due by now
     time.sleep(0.2)  # for what must not happen
 
 
@@ -234,12 +237,12 @@ def _waiting(lab: Lab, name: str, kind: str, function: str) -> State:
     if kind == "wait":
         return WAIT
     if kind == "function":
-        payload = {"FunctionName": function, "Payload": {"sleep": 1.5}}
+        payload = {"FunctionName": function, "Payload": {"sleep": 6}}
         return task("lambda:invoke", payload, Next="After")
     if kind == "job":
         request = lab.training_request(name, sleep="20")
         return task("sagemaker:createTrainingJob.sync", request, Next="After")
-    again = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 3, "MaxAttempts": 3}
+    again = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 8, "MaxAttempts": 3}
     payload = {"FunctionName": function, "Payload": {"raise": "no"}}
     return task("lambda:invoke", payload, Retry=[again], Next="After")
 

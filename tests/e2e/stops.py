@@ -45,7 +45,9 @@ def _is_in(pipeline: Pipeline, arn: str, state: str) -> bool:
     return bool(history["events"][0]["type"] == _NEWEST.get(state, "TaskSubmitted"))
 
 
-def stop(pipeline: Pipeline, arn: str, **why: str) -> bool:
-    """Stop an execution and wait for what follows; tell whether it was not at its end before."""
+def stop(pipeline: Pipeline, arn: str, state: str, **why: str) -> bool:
+    """Stop an execution and wait for what follows; tell whether it was still in a state."""
     pipeline.account.client("stepfunctions").stop_execution(executionArn=arn, **why)
-    return bool(pipeline.ended(arn)["status"] == "ABORTED")
+    status = pipeline.ended(arn)["status"]
+    assert status in ("ABORTED", "SUCCEEDED")
+    return status == "ABORTED" and pipeline.state_of(arn) == state

@@ -167,7 +167,7 @@ def test_an_execution_that_is_stopped_leaves_nothing(faulty: Pipeline, state: st
         served, versions = serving(faulty), len(faulty.versions())
         pages(faulty)
         with run_in(faulty, state, f"0.4{hash_of(state)}", attempt) as arn:
-            if arn and stop(faulty, arn, error="OperatorStopped", cause="enough"):
+            if arn and stop(faulty, arn, state, error="OperatorStopped", cause="enough"):
                 break
     else:
         pytest.fail(f"no run was stopped in {state}")

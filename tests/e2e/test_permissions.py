@@ -56,7 +56,7 @@ def _stop(pipeline: Pipeline, eta: str, state: str, job: str = "", *refused: Fau
     """Start a run, stop it while it waits in a state, and its job with it; return its ARN."""
     for attempt in ATTEMPTS:
         with run_in(pipeline, state, eta, attempt, *refused) as arn:
-            if arn and stop(pipeline, arn) and (not job or _is_stopped(pipeline, arn, job)):
+            if arn and stop(pipeline, arn, state) and (not job or _is_stopped(pipeline, arn, job)):
                 return arn
     pytest.fail(f"no run was stopped in {state}")
 

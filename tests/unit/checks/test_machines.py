@@ -216,6 +216,20 @@ def test_a_policy_that_cannot_be_read_may_allow_it(tmp_path: Path, more: dict[st
     assert "asl-role" not in {rule for rule, _ in findings}
 
 
+def test_the_called_may_allow_it_to_everybody(tmp_path: Path) -> None:
+    send = {**TASK, "Resource": "arn:aws:states:::sqs:sendMessage"}
+    send["Parameters"] = {"QueueUrl": "q", "MessageBody": "x"}
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+    resources = {
+        "R": resource("AWS::IAM::Role"),
+        "Q": resource("AWS::SQS::QueuePolicy", PolicyDocument={"Statement": [statement]}),
+        "M": machine(of_states(One=send, Failed=FAILED), RoleArn={"Fn::GetAtt": ["R", "Arn"]}),
+    }
+    assert "asl-role" not in {rule for rule, _ in found(assembly(tmp_path, resources))}
+    statement["Effect"] = "Deny"
+    assert "asl-role" in {rule for rule, _ in found(assembly(tmp_path, resources))}
+
+
 def test_the_called_may_allow_it(tmp_path: Path) -> None:
     role = {"Fn::GetAtt": ["R", "Arn"]}
     permission = {"Principal": role, "Action": "lambda:InvokeFunction", "FunctionName": "one"}
