@@ -6,15 +6,16 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
 from moto.core.serialize import QuerySerializer, SerializationContext
 
 from local_account.authorization.guard import Guard
-from local_account.authorization.principals import Principal
+from local_account.authorization.principals import Credentials, Principal
 from local_account.faults import Faults
-from local_account.operations import FORM, Call, Environ, body_of, scope_of, service_of
+from local_account.operations import FORM, Call, Environ, body_of, service_of
 from local_account.rewriting import rewritten
 from local_account.service import Account, JsonService, ServiceError
 
@@ -60,17 +61,19 @@ class Front:
         """Answer one request."""
         try:
             self._refuse_foreign(environ)
-            principal = self._guard.admit(environ)
+            answer = partial(self._route, *self._guard.admit(environ), environ)
             if (fault := self._faults.met_by(environ)) is None:
-                return self._route(principal, environ, start_response)
-            return self._faults.inflict(
-                fault, lambda start: self._route(principal, environ, start), start_response
-            )
+                return answer(start_response)
+            return self._faults.inflict(fault, answer, start_response)
         except ServiceError as error:
             return _refuse(error, environ, start_response)
 
     def _route(
-        self, principal: Principal, environ: Environ, start_response: StartResponse
+        self,
+        principal: Principal,
+        credentials: Credentials,
+        environ: Environ,
+        start_response: StartResponse,
     ) -> Iterable[bytes]:
         call = self._guard.authorize(principal, environ)
         if call[:2] == ("sagemaker", "InvokeEndpoint"):
@@ -78,9 +81,7 @@ class Front:
         service = self._services.get(call.service)
         if service is None or not service.handles(call.operation):
             return self._call_moto(rewritten(environ, call), start_response)
-        scope = scope_of(environ)
-        asked = service.asked_by(scope.access_key_id if scope else "")
-        return self._call(asked, call, start_response)
+        return self._call(service.asked_by(credentials), call, start_response)
 
     def _refuse_foreign(self, environ: Environ) -> None:
         if environ.get("HTTP_HOST") not in self._hosts:
@@ -144,11 +145,13 @@ def _refuse(
     request_id = str(uuid.uuid4())
     form = environ.get("CONTENT_TYPE", "").startswith(FORM)
     if form or service_of(environ) == "s3":
-        fault = f"<Type>{'Sender' if error.status < 500 else 'Receiver'}</Type>" if form else ""
-        told = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
-        element = f"<Error>{fault}{told}</Error>"
-        known = f"{element}<RequestId>{request_id}</RequestId>"
-        body = f"<ErrorResponse>{known}</ErrorResponse>" if form else element
+        body = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+        if form:
+            fault = "Sender" if error.status < 500 else "Receiver"
+            known = f"<Error><Type>{fault}</Type>{body}</Error><RequestId>{request_id}</RequestId>"
+            body = f"<ErrorResponse>{known}</ErrorResponse>"
+        else:
+            body = f"<Error>{body}</Error>"
         headers = [("Content-Type", "text/xml")]
     else:
         body = json.dumps({"__type": error.code, "message": error.message})

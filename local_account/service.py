@@ -123,8 +123,8 @@ class JsonService:
         self.account = account
         self._model = service_model(self.service_name)
 
-    def asked_by(self, access_key_id: str) -> Self:
-        """Return the service as it acts for who signs with a key: for all of them the same."""
+    def asked_by(self, caller: Credentials) -> Self:
+        """Return the service as it acts for a caller: for all of them the same."""
         return self
 
     def handles(self, operation: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mlops.cdk import cdk_of
 from mlops.errors import ToolError, explain
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from mlops.target import Target
 
 _SETTLING_SECONDS = 1800.0
+_BEGUN = {"StatusEquals": "InProgress"}
+_COSTING: tuple[tuple[str, str, str, dict[str, str]], ...] = (
+    ("endpoint", "Endpoint", "Endpoints", {}),
+    ("training job", "TrainingJob", "TrainingJobSummaries", _BEGUN),
+    ("processing job", "ProcessingJob", "ProcessingJobSummaries", _BEGUN),
+)
+"""What costs by the hour: its kind, how SageMaker names and lists it, and which of them do."""
 _NEVER_BEGUN = "REVIEW_IN_PROGRESS"
 """A stack of which there is only a change set: it stays like that until it is deleted."""
 
@@ -74,34 +81,15 @@ def remains(deployment: Deployment) -> list[str]:
 
 def _at_work(deployment: Deployment) -> Iterator[str]:
     """Find endpoints and jobs by name and tag, whether or not a stack is left to tell of them."""
-    prefix, sagemaker = f"{deployment.project.name}-", deployment.target.sagemaker
-    begun: dict[str, Any] = {"NameContains": prefix, "StatusEquals": "InProgress"}
-    listed: tuple[tuple[str, str, str, Any], ...] = (
-        (
-            "endpoint",
-            "Endpoint",
-            "Endpoints",
-            sagemaker.get_paginator("list_endpoints").paginate(NameContains=prefix),
-        ),
-        (
-            "training job",
-            "TrainingJob",
-            "TrainingJobSummaries",
-            sagemaker.get_paginator("list_training_jobs").paginate(**begun),
-        ),
-        (
-            "processing job",
-            "ProcessingJob",
-            "ProcessingJobSummaries",
-            sagemaker.get_paginator("list_processing_jobs").paginate(**begun),
-        ),
-    )
+    prefix, sagemaker = f"{deployment.project.name}-", cast("Any", deployment.target.sagemaker)
     owner = Owner(deployment)
-    for kind, member, summaries, pages in listed:
-        for each in (each for page in pages for each in page[summaries]):
-            name = each[f"{member}Name"]
-            if name.startswith(prefix) and owner.is_tagged(each[f"{member}Arn"]):
-                yield f"{kind} {name}"
+    for kind, member, summaries, criteria in _COSTING:
+        paginator = sagemaker.get_paginator(f"list_{kind.replace(' ', '_')}s")
+        for page in paginator.paginate(NameContains=prefix, **criteria):
+            for each in page[summaries]:
+                name = each[f"{member}Name"]
+                if name.startswith(prefix) and owner.is_tagged(each[f"{member}Arn"]):
+                    yield f"{kind} {name}"
 
 
 def _wait_until_settled(deployment: Deployment, output: Output) -> None:

@@ -10,7 +10,7 @@ from local_account.authorization.conditions import PolicyError
 from local_account.authorization.documents import Access, statements
 from local_account.authorization.engine import refusal
 from local_account.authorization.implied import Implied
-from local_account.authorization.principals import Principal
+from local_account.authorization.principals import Credentials, Principal
 from local_account.authorization.signatures import require_genuine
 from local_account.operations import Call, Environ, call_of, scope_of
 from local_account.service import Account, ServiceError
@@ -30,8 +30,8 @@ class Guard:
         self._implied = Implied(account, self._engine.sources)
         self._accesses = Accesses(account.account_id, account.region, self._implied.resolve)
 
-    def admit(self, environ: Environ) -> Principal:
-        """Return who signed a request.
+    def admit(self, environ: Environ) -> tuple[Principal, Credentials]:
+        """Return who signed a request, and with what.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class Guard:
             code = "ExpiredToken" if scope.service in _QUERY else "ExpiredTokenException"
             message = "The security token included in the request is expired"
             raise ServiceError(code, message, 403 if code == "ExpiredToken" else 400)
-        return found[0]
+        return found
 
     def authorize(self, principal: Principal, environ: Environ) -> Call:
         """Return what a request asks for, if its principal may do all that it needs.

@@ -21,6 +21,12 @@ from tests.conftest import ROOT, RunningAccount, start_account
 RUN_SECONDS = 120
 
 
+def state_entered(events: list[dict[str, Any]]) -> str:
+    """Return the state that was entered last, of events with the newest first; or nothing."""
+    details = "stateEnteredEventDetails"
+    return next((event[details]["name"] for event in events if details in event), "")
+
+
 @dataclass(frozen=True)
 class Pipeline:
     """A deployed pipeline: its outputs, and what tests do with it."""
@@ -162,11 +168,14 @@ class Pipeline:
 
     def state_of(self, arn: str) -> str:
         """Return the name of the state that an execution entered last."""
+        return state_entered(self.newest_events(arn))
+
+    def newest_events(self, arn: str) -> list[dict[str, Any]]:
+        """Return the latest events of an execution, the newest first."""
         history = self.account.client("stepfunctions").get_execution_history(
             executionArn=arn, reverseOrder=True
         )
-        entered = [e for e in history["events"] if "stateEnteredEventDetails" in e]
-        return entered[0]["stateEnteredEventDetails"]["name"] if entered else ""
+        return [dict(event) for event in history["events"]]
 
     def states(self, execution: dict[str, Any]) -> list[str]:
         """Return the names of the states that an execution entered, in order."""

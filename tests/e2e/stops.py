@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from tests.e2e.conftest import Pipeline
+from tests.e2e.conftest import Pipeline, state_entered
 
 ATTEMPTS = range(10)
 """A run may be through a state before it is looked at: then another one is tried."""
@@ -37,12 +37,9 @@ def run_in(
 
 
 def _is_in(pipeline: Pipeline, arn: str, state: str) -> bool:
-    if pipeline.state_of(arn) != state:
-        return False
-    history = pipeline.account.client("stepfunctions").get_execution_history(
-        executionArn=arn, reverseOrder=True
-    )
-    return bool(history["events"][0]["type"] == _NEWEST.get(state, "TaskSubmitted"))
+    events = pipeline.newest_events(arn)
+    newest = _NEWEST.get(state, "TaskSubmitted")
+    return state_entered(events) == state and bool(events[0]["type"] == newest)
 
 
 def stop(pipeline: Pipeline, arn: str, state: str, **why: str) -> bool:

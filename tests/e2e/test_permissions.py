@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -63,10 +62,8 @@ def _stop(pipeline: Pipeline, eta: str, state: str, job: str = "", *refused: Fau
 
 def _is_stopped(pipeline: Pipeline, arn: str, kind: str) -> bool:
     """Wait for the end of the job that an execution began last; tell whether it was stopped."""
-    history = pipeline.account.client("stepfunctions").get_execution_history(
-        executionArn=arn, reverseOrder=True
-    )
-    asked = next(e["taskScheduledEventDetails"] for e in history["events"] if _schedules(e))
+    details = "taskScheduledEventDetails"
+    asked = next(e[details] for e in pipeline.newest_events(arn) if details in e)
     job = json.loads(asked["parameters"]).get(f"{kind}JobName")
     if job is None:
         return False  # it is a state further already
@@ -74,10 +71,6 @@ def _is_stopped(pipeline: Pipeline, arn: str, kind: str) -> bool:
     describe = getattr(pipeline.account.client("sagemaker"), f"describe_{kind.lower()}_job")
     pipeline.until(lambda: describe(**name)[f"{kind}JobStatus"] not in ("InProgress", "Stopping"))
     return bool(describe(**name)[f"{kind}JobStatus"] == "Stopped")
-
-
-def _schedules(event: Mapping[str, Any]) -> bool:
-    return "taskScheduledEventDetails" in event
 
 
 def _look_around(pipeline: Pipeline) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any, Self
 
+from local_account.authorization.principals import Credentials
 from local_account.service import Account, JsonService, ServiceError
 from local_account.services.cloudformation import answers
 from local_account.services.cloudformation.acting import acting, acting_role
@@ -33,19 +34,10 @@ class CloudFormation(JsonService):
         self._identities = account.identities
         self._change_sets: dict[str, ChangeSet] = {}
 
-    def asked_by(self, access_key_id: str) -> Self:
-        """Return the service as it acts for a caller: the same stacks, with the caller's rights.
-
-        Raises
-        ------
-        ServiceError
-            If nobody has the key.
-        """
-        caller = self._identities.identify(access_key_id)
-        if caller is None:
-            raise ServiceError("InvalidClientTokenId", f"{access_key_id} is nobody's.", 403)
+    def asked_by(self, caller: Credentials) -> Self:
+        """Return the service as it acts for a caller: the same stacks, with the caller's rights."""
         service = copy(self)
-        service.account = acting(self.account, caller[1])
+        service.account = acting(self.account, caller)
         return service
 
     def create_stack(self, params: Params) -> Params:

@@ -339,7 +339,7 @@ def _signed_by_session(account: Account, seconds: int) -> dict[str, Any]:
 
 def test_a_session_is_over_when_its_time_is(account: Account) -> None:
     guard = Guard(account)
-    assert guard.admit(_signed_by_session(account, 900)).identity_arn == TRUSTING
+    assert guard.admit(_signed_by_session(account, 900))[0].identity_arn == TRUSTING
     with pytest.raises(ServiceError, match="ExpiredTokenException: The security token"):
         guard.admit(_signed_by_session(account, -1))
     of_service = account.identities.of_role(TRUSTING, "lambda.amazonaws.com", "long")
