@@ -3,6 +3,7 @@ PYTHON ?= python3
 ENV ?= dev
 DIR ?= cdk.out
 BIN := .venv/bin
+BUILD_CACHE := .cache/builds
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
@@ -49,7 +50,7 @@ diagrams: setup  ## docs/*.svg from the synthesized template and state machine
 
 setup: .venv/.run node_modules/.installed .venv-lambda/.installed .cache/lambda-native/.installed container
 
-container: .venv-container/.installed .venv-processing/.installed  ## the environments of jobs and endpoints
+container: .venv-container/.complete .venv-processing/.complete .venv-build/.complete  ## the environments of jobs, endpoints and builds
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -74,11 +75,22 @@ define environment
 	@touch $@
 endef
 
-.venv-container/.installed: model_code/requirements.lock | .venv/bin/python
-	$(environment)
+# Environments of the model code are found by their lock's digest, as a build of it finds them;
+# the links are for people and tests. rm takes a link or a folder of earlier times.
+define kept_environment
+	@echo "installing: $(@D)"
+	@kept="$$($(PYTHON) model_code/pipeline/environment.py $< $(BUILD_CACHE))" && rm -rf $(@D) && ln -s "$$kept" $(@D)
+	@touch $@
+endef
 
-.venv-processing/.installed: model_code/requirements-processing.lock | .venv/bin/python
-	$(environment)
+.venv-container/.complete: model_code/requirements.lock | .venv/bin/python
+	$(kept_environment)
+
+.venv-processing/.complete: model_code/requirements-processing.lock | .venv/bin/python
+	$(kept_environment)
+
+.venv-build/.complete: model_code/requirements-build.lock | .venv/bin/python
+	$(kept_environment)
 
 .venv-checkov/.installed: requirements/checkov.lock | .venv/bin/python
 	$(environment)
@@ -97,7 +109,7 @@ node_modules/.installed: package-lock.json package.json .venv/.run
 	@touch $@
 
 lock:  ## resolve requirements/*.in and model_code/*.in anew (needs uv)
-	@for name in requirements/run requirements/dev requirements/checkov requirements/lambda-runtime lambdas/requirements model_code/requirements model_code/requirements-processing; do \
+	@for name in requirements/run requirements/dev requirements/checkov requirements/lambda-runtime lambdas/requirements model_code/requirements model_code/requirements-processing model_code/requirements-build; do \
 	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $$name.in -o $$name.lock || exit 1; \
 	done
 

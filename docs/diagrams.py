@@ -1,7 +1,7 @@
 """Draw docs/architecture.svg and docs/state-machine.svg from the synthesized templates.
 
 Nothing is drawn by hand: resources come from the templates, arrows from the state machine's
-definition, the rule's target and the IAM policies of the roles.
+definition, the rules' targets and the IAM policies of the roles.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ SHOWN_TYPES = {
     "AWS::S3::Bucket": "S3 bucket",
     "AWS::ECR::Repository": "ECR repository",
     "AWS::SageMaker::ModelPackageGroup": "Model package group",
+    "AWS::SSM::Parameter": "SSM parameter",
+    "AWS::CodeCommit::Repository": "CodeCommit repository",
+    "AWS::CodePipeline::Pipeline": "CodePipeline",
+    "AWS::CodeBuild::Project": "CodeBuild project",
     "AWS::Events::Rule": "EventBridge rule",
     "AWS::StepFunctions::StateMachine": "Step Functions state machine",
     "AWS::Lambda::Function": "Lambda",
@@ -53,8 +57,13 @@ SHOWN_TYPES = {
 VERBS = {
     "s3:GetObject": "reads",
     "s3:PutObject": "writes",
-    "ecr:BatchGetImage": "pulls",
+    "ecr:GetDownloadUrlForLayer": "pulls",
     "ecr:DescribeImages": "reads",
+    "ecr:PutImage": "pushes",
+    "ssm:GetParameter": "reads",
+    "ssm:PutParameter": "writes",
+    "codecommit:UploadArchive": "reads",
+    "codebuild:StartBuild": "starts",
     "sagemaker:CreateModelPackage": "registers",
     "sagemaker:DescribeEndpoint": "describes",
     "sagemaker:InvokeEndpoint": "invokes",
@@ -66,6 +75,11 @@ VERBS = {
     "dynamodb:PutItem": "agrees",
     "scheduler:UpdateSchedule": "postpones",
     "sns:Publish": "notifies",
+}
+ACTORS = {
+    "AWS::Lambda::Function": "Role",
+    "AWS::CodeBuild::Project": "ServiceRole",
+    "AWS::CodePipeline::Pipeline": "RoleArn",
 }
 INWARD_VERBS = {"reads", "pulls"}
 STAGING_ENDPOINT = "staging endpoint"
@@ -142,8 +156,19 @@ class Assembly:
                         for resource in self._named(statement["Resource"]):
                             yield role, action, resource
 
+    @cached_property
+    def _called(self) -> dict[str, str]:
+        """Own names of what policies name by them, without the slash that they may begin with."""
+        return {
+            name: str(each["Properties"]["Name"]).removeprefix("/")
+            for kind in ("AWS::CodeBuild::Project", "AWS::SSM::Parameter")
+            for name, each in self.of_type(kind)
+        }
+
     def _named(self, resource: Any) -> set[str]:
         text = json.dumps(resource)
+        if ":project/" in text or ":parameter/" in text:
+            return {name for name, called in self._called.items() if f'/{called}"' in text}
         if ":endpoint/" in text:
             return {STAGING_ENDPOINT}
         if ":model-package-group/" in text or ":model-package/" in text:
@@ -286,19 +311,24 @@ def _invocations(assembly: Assembly) -> Iterator[str]:
 def _flows(assembly: Assembly, jobs: Mapping[str, str]) -> Iterator[str]:
     """Yield an arrow for each actor and resource between which a permission moves data.
 
-    It points where the data goes; storage is ranked last, whoever reads it.
+    It points where the data goes; storage is ranked last, whoever reads it, and code first.
     """
-    functions = {
+    own = {
         role: name
-        for name, function in assembly.of_type("AWS::Lambda::Function")
-        for role in assembly.references(function["Properties"]["Role"])
+        for kind, role_property in ACTORS.items()
+        for name, actor in assembly.of_type(kind)
+        for role in assembly.references(actor["Properties"][role_property])
     }
-    actors = {**functions, **jobs}
+    actors = {**own, **jobs}
     verbs: dict[tuple[str, str], set[str]] = defaultdict(set)
     for role, action, resource in assembly.actions():
         if role in actors and action in VERBS:
             verbs[actors[role], resource].add(VERBS[action])
+    code = {name for name, _ in assembly.of_type("AWS::CodeCommit::Repository")}
     for (actor, resource), found in verbs.items():
+        if resource in code:
+            yield f'{_quote(resource)} -> {_quote(actor)} [label="commits"]'
+            continue
         inward = bool(found & INWARD_VERBS)
         direction = "both" if inward and found - INWARD_VERBS else "back" if inward else "forward"
         label = _quote(", ".join(sorted(found)))

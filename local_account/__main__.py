@@ -17,20 +17,15 @@ def _options(arguments: list[str]) -> Options:
     parser.add_argument("--lambda-python", type=Path, default=Path(sys.executable))
     parser.add_argument("--lambda-native-packages", type=Path, required=True)
     parser.add_argument(
-        "--base-environment",
-        action="append",
-        default=[],
-        metavar="NAME=VENV",
-        help="the virtual environment that stands for a base image",
+        "--cache", type=Path, required=True, help="folder for environments and layers, kept"
     )
     parsed = parser.parse_args(arguments)
-    bases = dict(pair.split("=", 1) for pair in parsed.base_environment)
     return Options(
         parsed.port,
         parsed.state.resolve(),
         parsed.lambda_python.absolute(),
         parsed.lambda_native_packages.resolve(),
-        {name: Path(venv).absolute() for name, venv in bases.items()},
+        parsed.cache.resolve(),
     )
 
 

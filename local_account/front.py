@@ -15,6 +15,8 @@ from moto.core.serialize import QuerySerializer, SerializationContext
 from local_account.authorization.guard import Guard
 from local_account.authorization.principals import Credentials, Principal
 from local_account.faults import Faults
+from local_account.layer_downloads import PREFIX as LAYERS
+from local_account.layer_downloads import LayerDownloads
 from local_account.operations import FORM, Call, Environ, body_of, service_of
 from local_account.rewriting import rewritten
 from local_account.service import Account, JsonService, ServiceError
@@ -24,6 +26,8 @@ WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 # where moto serves something else than the service that a request is signed for
 _OF_MOTO = re.compile(r"/(latest/(meta-data|api)/|favicon\.ico$|v20180820/)")
+# no bucket has a name as short, and no other service's paths begin like this
+_GIT = "/v1/repos/"
 _STATUS_TEXT = {200: "OK", 400: "Bad Request", 403: "Forbidden", 424: "Failed Dependency"}
 
 
@@ -36,11 +40,21 @@ class Endpoints(Protocol):
         """Return the status, headers and body of the answer."""
 
 
+class GitRemote(Protocol):
+    """What serves clones, fetches and pushes."""
+
+    def answer(
+        self, guard: Guard, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Answer one request of git's, which signs in in a way of its own."""
+
+
 class Front:
     """Refuse what does not come from this machine's own clients, then route by service.
 
     Requests for the account's own JSON services and for endpoint invocations are answered here,
-    all others by moto; those that meet a fault suffer it first.
+    as are those with the address of a layer; those of git by its remote, all others by moto;
+    those that meet a fault suffer it first.
     """
 
     def __init__(
@@ -50,8 +64,11 @@ class Front:
         endpoints: Endpoints,
         moto_application: WsgiApplication,
         faults: Faults,
+        git: GitRemote,
+        layers: LayerDownloads,
     ) -> None:
-        self._endpoints, self._moto = endpoints, moto_application
+        self._endpoints, self._moto, self._git = endpoints, moto_application, git
+        self._layers = layers
         self._guard, self._faults = Guard(account), faults
         self._services = {service.service_name: service for service in services}
         port = account.url.rpartition(":")[2]
@@ -61,6 +78,10 @@ class Front:
         """Answer one request."""
         try:
             self._refuse_foreign(environ)
+            if environ["PATH_INFO"].startswith(_GIT):
+                return self._git.answer(self._guard, environ, start_response)
+            if environ["PATH_INFO"].startswith(LAYERS):
+                return self._download(environ, start_response)
             answer = partial(self._route, *self._guard.admit(environ), environ)
             if (fault := self._faults.met_by(environ)) is None:
                 return answer(start_response)
@@ -109,6 +130,11 @@ class Front:
                 content_type, body = "application/x-amz-json-1.1", json.dumps(answer)
         headers = [("Content-Type", content_type)]
         return _respond(200, headers, body.encode(), start_response, request_id)
+
+    def _download(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        body = self._layers.content(environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+        headers = [("Content-Type", "application/octet-stream")]
+        return _respond(200, headers, body, start_response, str(uuid.uuid4()))
 
     def _invoke(
         self, name: str, environ: Environ, start_response: StartResponse

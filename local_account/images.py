@@ -1,8 +1,18 @@
-"""What an image is here: a Docker manifest of the account's registry, run in a known environment.
+"""What an image is here: a Docker manifest of the account's registry, made into a container.
 
-An image pushed to the registry holds code below `/opt/program`, an entrypoint, and the name
-of its base in a label. The base is a Python environment of this machine: the account is
-told at start which one stands for which name.
+The registry keeps Docker v2 schema 2 manifests, their configuration and layers. There are two
+kinds of images. One that a container engine built has a root file system of its own, and its
+layers are all of it. One that the rootless builder made has these labels in its configuration:
+
+    org.opencontainers.image.base.name   what its Dockerfile names in FROM
+    embedded-account.builder             "rootless"
+    embedded-account.environment         the key of its environment in the store (environments.py)
+
+Its layers (`tar.gz`) hold files below `/opt/program` and `/tmp` only: this machine's libraries and
+the environment of the store stand for the rest. The configuration has, as Docker writes it,
+`architecture`, `os`, `rootfs.diff_ids`, and in `config`: `Entrypoint`, `Cmd`, `Env`, `WorkingDir`
+(in `/opt/program`), `Labels`. So that anything which writes these documents and calls ECR's API can
+push an image that runs here.
 """
 
 import hashlib
@@ -12,18 +22,28 @@ import shutil
 import tempfile
 import threading
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_account.archives import ArchiveError, extract_tar
-from local_account.limits import MIB
+from local_account import environments
+from local_account.archives import Allowance, ArchiveError
+from local_account.contained import Isolation
+from local_account.layers import apply_layer, within
+from local_account.limits import GIB, MIB
+from local_account.sandbox import NETWORK_FILES
 from local_account.service import Account
 
 BASE_LABEL = "org.opencontainers.image.base.name"
-_PROGRAM = "opt/program"
-_MAX_BYTES = 512 * MIB  # of all layers: code, no base
+BUILDER_LABEL = "embedded-account.builder"
+ENVIRONMENT_LABEL = "embedded-account.environment"
+ROOTLESS = "rootless"
+ROOTLESS_FOLDERS = ("opt/program", "tmp")
+"""Where a rootless image's files are, below its root."""
+_MOUNT_POINTS = ("opt/program", "opt/ml", "tmp", "proc", "dev", "run", "etc")
+_MAX_BYTES = 512 * MIB  # of all layers of a rootless image: code, no base
+_MAX_ROOT_BYTES, _MAX_ROOT_FILES = 6 * GIB, 300_000  # of one that has a root file system
 _MAX_LAYERS = 127  # as in Docker
 _URI = re.compile(
     r"(?P<registry>\d{12})\.dkr\.ecr\.[^/]+/(?P<repository>[^:@]+)"
@@ -41,20 +61,28 @@ class ImageNotFound(ImageError):
 
 @dataclass(frozen=True)
 class Image:
-    """An image that was pulled: where its code is, and how it starts."""
+    """An image that was pulled: where its files are, and how it starts."""
 
     digest: str
-    program: Path
+    root: Path
     entrypoint: list[str]
+    command: list[str]
     environment: dict[str, str]
-    virtual_environment: Path
+    working_directory: str
+    virtual_environment: Path | None
+    """What a rootless image runs in; others have their own root file system."""
+
+    @property
+    def program(self) -> Path:
+        """Return the folder that is `/opt/program`."""
+        return self.root / "opt/program"
 
 
 class Images:
     """Resolves image URIs in the account's registry and extracts each image once."""
 
-    def __init__(self, account: Account) -> None:
-        self._account = account
+    def __init__(self, account: Account, isolation: Isolation = "bwrap") -> None:
+        self._account, self._isolation = account, isolation
         self._lock = threading.Lock()
 
     def resolve(self, uri: str) -> str:
@@ -80,17 +108,27 @@ class Images:
         found = self._lookup(uri, ecr)
         manifest = json.loads(found["imageManifest"])
         config = json.loads(self._blob(manifest["config"]["digest"]).read_bytes())["config"]
+        labels = config.get("Labels") or {}
+        is_rootless = labels.get(BUILDER_LABEL) == ROOTLESS
+        if not is_rootless and self._isolation != "bwrap":
+            raise ImageError(
+                f"Image {uri} has its own root file system, which needs bubblewrap to run here. "
+                "Install bubblewrap, or build with MLOPS_IMAGE_BUILDER=rootless."
+            )
+        environment = self._environment(uri, labels) if is_rootless else None
         digest: str = found["imageId"]["imageDigest"]
         root = self._account.state / "images" / digest.removeprefix("sha256:")
         with self._lock:
             if not root.exists():
-                self._extract([layer["digest"] for layer in manifest["layers"]], root)
+                self._extract([layer["digest"] for layer in manifest["layers"]], root, is_rootless)
         return Image(
             digest=digest,
-            program=root / _PROGRAM,
+            root=root,
             entrypoint=config.get("Entrypoint") or [],
+            command=config.get("Cmd") or [],
             environment=dict(entry.split("=", 1) for entry in config.get("Env") or []),
-            virtual_environment=self._base(uri, config.get("Labels") or {}),
+            working_directory=config.get("WorkingDir") or "/",
+            virtual_environment=environment,
         )
 
     def _lookup(self, uri: str, ecr: Any) -> dict[str, Any]:
@@ -112,27 +150,31 @@ class Images:
         image: dict[str, Any] = answer["images"][0]
         return image
 
-    def _base(self, uri: str, labels: dict[str, str]) -> Path:
-        name, known = labels.get(BASE_LABEL, ""), self._account.base_environments
-        if name not in known:
+    def _environment(self, uri: str, labels: dict[str, str]) -> Path:
+        key, cache = labels.get(ENVIRONMENT_LABEL, ""), self._account.cache
+        environment = environments.find(cache, key)
+        if environment is None:
             raise ImageError(
-                f"Image {uri} has the base {name!r} in its label {BASE_LABEL}, expected one of "
-                f"{sorted(known)}. Start the account with --base-environment NAME=VENV."
+                f"Image {uri} needs the environment {key!r} (its label {ENVIRONMENT_LABEL}), which "
+                f"is not in {cache / 'environments'}. Build the image again."
             )
-        return known[name]
+        return environment
 
-    def _extract(self, layers: list[str], root: Path) -> None:
+    def _extract(self, layers: list[str], root: Path, is_rootless: bool) -> None:
         if len(layers) > _MAX_LAYERS:
             found = f"The image has {len(layers)} layers, expected at most {_MAX_LAYERS}"
             raise ImageError(f"{found}: build it with fewer steps")
         root.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=root.parent))
-        (partial / _PROGRAM).mkdir(parents=True)
-        left = _MAX_BYTES
+        name, below = f"The image {root.name[:12]}", ROOTLESS_FOLDERS if is_rootless else ()
+        allowance = Allowance(name, _MAX_BYTES)
+        if not is_rootless:
+            allowance = Allowance(name, _MAX_ROOT_BYTES, _MAX_ROOT_FILES)
         try:
             for digest in layers:
-                left -= extract_tar(self._blob(digest), partial, left, below=_PROGRAM)
-        except (ArchiveError, ImageError) as error:
+                apply_layer(self._blob(digest), partial, allowance, below)
+            _add_mount_points(partial)
+        except (ArchiveError, ImageError, OSError) as error:
             shutil.rmtree(partial)
             raise ImageError(str(error)) from error
         partial.rename(root)
@@ -142,6 +184,17 @@ class Images:
         if not path.exists() or digest_of(path.read_bytes()) != digest:
             raise ImageError(f"Layer {digest} is missing or damaged in this account's registry")
         return path
+
+
+def _add_mount_points(root: Path) -> None:
+    """Make what the container's own folders and files are put upon."""
+    for folder in _MOUNT_POINTS:
+        within(root, PurePosixPath(folder)).mkdir(parents=True, exist_ok=True)
+    for path in (PurePosixPath(name[1:]) for name in NETWORK_FILES):
+        file = within(root, path.parent) / path.name
+        if file.is_symlink():
+            file.unlink()
+        file.touch()
 
 
 def repository_of(uri: str) -> str:

@@ -1,7 +1,8 @@
 """How a container's process runs without a container engine.
 
 Where bubblewrap works, the process sees its own `/opt/ml`, `/opt/program`, `/tmp`, the system's
-libraries and its Python environment, and nothing else of this machine. Where it does not
+libraries and its Python environment, and nothing else of this machine; one of an image that has a
+root file system sees that instead of this machine's libraries. Where bubblewrap does not work
 (macOS, or no right to make namespaces), it is a plain process that finds its folders by
 `SAGEMAKER_BASE_DIR` and `PYTHONPATH`: no isolation of files and no network isolation.
 """
@@ -11,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -24,8 +25,10 @@ _SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache"),
     *("/etc/ssl/certs", "/etc/ssl/openssl.cnf"),  # not the private keys beside them
 )
-_NETWORK = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
+NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts")
+"""What a container with a network has of this machine; an image's root must have such files."""
 _OPEN_PORT, _OPEN_PORT_INSIDE = Path(__file__).with_name("open_port.py"), "/run/open_port.py"
+_PATH = "/usr/local/bin:/usr/bin:/bin"
 _FIRST_FREE_DESCRIPTOR = 10  # a shell's redirections use those below
 
 
@@ -35,21 +38,27 @@ class Command:
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
-    virtual_environment: Path
-    program: Path
-    """The folder that is `/opt/program`, and the working directory."""
+    root: Path
+    """The image's files: `opt/program` of them, or all if there is no virtual environment."""
+    virtual_environment: Path | None
     base: Path
     """The folder that is `/opt/ml`."""
     log: Path
     network: bool = True
     read_only: tuple[str, ...] = ()
     """Folders below `/opt/ml` that the container cannot write."""
+    working_directory: str = OPT_PROGRAM
     port: int = 0
     """Where a container without a network listens, for `Process.connect`."""
 
     def with_environment(self, more: Mapping[str, str]) -> "Command":
         """Return the command with more in its environment."""
         return replace(self, environment={**self.environment, **more})
+
+    @property
+    def program(self) -> Path:
+        """Return the folder that is `/opt/program`."""
+        return self.root / OPT_PROGRAM[1:]
 
     @property
     def scratch(self) -> Path:
@@ -79,7 +88,7 @@ class Sandbox:
         with command.log.open("ab") as log:
             popen = subprocess.Popen(
                 [*leader(self.isolation, self._limits), *self._argv(command, theirs)],
-                cwd=command.program,
+                cwd=self._working_directory(command),
                 env=self._environment(command),
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -97,34 +106,49 @@ class Sandbox:
     def _hands_out(self, command: Command) -> bool:
         return bool(command.port) and not command.network and self.isolation == "bwrap"
 
+    def _working_directory(self, command: Command) -> str | Path:
+        if self.isolation == "bwrap":
+            return "/"  # bubblewrap changes to the container's own
+        return _plain(command.working_directory, command)
+
     def _environment(self, command: Command) -> dict[str, str]:
-        return {
+        environment = {
             "HOME": "/tmp",  # noqa: S108 - the container's own
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             **({} if self.isolation == "bwrap" else _plain_environment(command)),
+            "PATH": _PATH,
             **command.environment,
-            "PATH": f"{command.virtual_environment / 'bin'}:/usr/local/bin:/usr/bin:/bin",
         }
+        if command.virtual_environment is None:
+            return environment
+        return {**environment, "PATH": f"{command.virtual_environment / 'bin'}:{_PATH}"}
 
     def _argv(self, command: Command, channel: socket.socket | None) -> list[str]:
         if self.isolation == "process":
-            return _plain_argv(command)
-        argv = isolated(command.network, command.scratch)
-        for path in python_folders(command.virtual_environment):
-            argv += ["--ro-bind", path, path]
+            return [_plain(argument, command) for argument in command.arguments]
+        argv = _of_an_image(command)
         argv += ["--bind", str(command.base), OPT_ML]
-        argv += ["--ro-bind", str(command.program), OPT_PROGRAM]
         for folder in command.read_only:
             argv += ["--ro-bind", str(command.base / folder), f"{OPT_ML}/{folder}"]
         opening: list[str] = []
         if channel is not None:
-            python = str(command.virtual_environment / "bin" / "python")
+            python = _python_of(command)
             argv += ["--ro-bind", str(_OPEN_PORT), _OPEN_PORT_INSIDE]
             opening = [python, "-IS", _OPEN_PORT_INSIDE, str(channel.fileno()), str(command.port)]
-        argv += ["--remount-ro", "/", "--chdir", OPT_PROGRAM]
+        argv += ["--remount-ro", "/", "--chdir", command.working_directory]
         return [*argv, "--", *opening, *command.arguments]
+
+
+def _of_an_image(command: Command) -> list[str]:
+    """Return bubblewrap's arguments for what comes from the image, and for `/tmp`."""
+    if command.virtual_environment is None:
+        return isolated(command.network, command.scratch, command.root)
+    argv = isolated(command.network, command.scratch)
+    for path in python_folders(command.virtual_environment):
+        argv += ["--ro-bind", path, path]
+    return [*argv, "--ro-bind", str(command.program), OPT_PROGRAM]
 
 
 @cache
@@ -141,17 +165,26 @@ def bubblewrap_works() -> bool:
     return subprocess.run(probe, capture_output=True).returncode == 0
 
 
-def isolated(network: bool, scratch: Path | None = None) -> list[str]:
-    """Return bubblewrap's arguments for a process that sees the system's libraries only."""
+def isolated(network: bool, scratch: Path | None = None, root: Path | None = None) -> list[str]:
+    """Return bubblewrap's arguments for a process that sees the system's libraries only.
+
+    With `root` it sees that folder as its root instead.
+    """
     argv = [_bubblewrap(), "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
+    argv += ["--ro-bind", str(root), "/"] if root else []
     argv += ["--proc", "/proc", "--dev", "/dev"]
     argv += ["--share-net"] if network else []
-    for path in (*_SYSTEM, *(_NETWORK if network else ())):
-        argv += ["--ro-bind-try", path, path]
+    names = NETWORK_FILES if root else (*NETWORK_FILES, "/etc/nsswitch.conf")
+    argv += ["--tmpfs", "/run"] if root else _bound(_SYSTEM)
+    argv += _bound(names) if network else []
     for name, inside in (("tmp", "/tmp"), ("shm", "/dev/shm")):  # noqa: S108 - private ones
         argv += ["--bind", str(scratch / name), inside] if scratch else ["--tmpfs", inside]
     # real root may write to /proc/sys without any capability
     return [*argv, "--remount-ro", "/proc", "--remount-ro", "/dev"]
+
+
+def _bound(paths: Iterable[str]) -> list[str]:
+    return [word for path in paths for word in ("--ro-bind-try", path, path)]
 
 
 def python_folders(virtual_environment: Path) -> list[str]:
@@ -171,13 +204,18 @@ def _channel() -> tuple[socket.socket, socket.socket]:
     return ours, socket.socket(fileno=number)
 
 
-def _plain_argv(command: Command) -> list[str]:
-    """Return the arguments with the container's folders replaced by the real ones."""
-    folders = {OPT_ML: command.base, OPT_PROGRAM: command.program}
-    argv = list(command.arguments)
-    for folder, real in folders.items():
-        argv = [f"{real}{arg[len(folder) :]}" if arg.startswith(folder) else arg for arg in argv]
-    return argv
+def _python_of(command: Command) -> str:
+    """Return the Python of a container; an image with its own root has it on its path."""
+    environment = command.virtual_environment
+    return str(environment / "bin" / "python") if environment else "python3"
+
+
+def _plain(argument: str, command: Command) -> str:
+    """Return an argument with the container's folders replaced by the real ones."""
+    for folder, real in ((OPT_ML, command.base), (OPT_PROGRAM, command.program)):
+        if argument.startswith(folder):
+            argument = f"{real}{argument[len(folder) :]}"
+    return argument
 
 
 def _plain_environment(command: Command) -> dict[str, str]:

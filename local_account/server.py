@@ -7,7 +7,7 @@ import socket
 import string
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ class Options:
     state: Path
     lambda_python: Path
     lambda_native_packages: Path
-    base_environments: dict[str, Path] = field(default_factory=dict)
+    cache: Path
 
 
 def _access_key_id() -> str:
@@ -52,7 +52,7 @@ def new_account(options: Options) -> Account:
         access_key_id=_access_key_id(),
         secret_access_key=secrets.token_urlsafe(30),
         state=options.state,
-        base_environments=options.base_environments,
+        cache=options.cache,
     )
 
 
@@ -71,7 +71,15 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
     from local_account.front import Front
     from local_account.hooks.function_roles import write_log
     from local_account.hooks.replace import require_version
+    from local_account.image_builds import ImageBuilds
+    from local_account.layer_downloads import LayerDownloads
+    from local_account.registry_tokens import RegistryTokens
     from local_account.services.cloudformation import RESOURCE_TYPES, CloudFormation
+    from local_account.services.codebuild import CodeBuild
+    from local_account.services.codecommit import CodeCommit
+    from local_account.services.codecommit.remote import GitRemote
+    from local_account.services.codeconnections import connection_services
+    from local_account.services.codepipeline import CodePipeline
     from local_account.services.ecr import Ecr
     from local_account.services.lambda_runtime import LambdaRuntime
     from local_account.services.sagemaker import SageMaker
@@ -86,8 +94,14 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
     )
     installed = hooks.install(account, lambda_runtime)
     sagemaker = SageMaker(account, installed.bus.put)
-    for close in (sagemaker.close, lambda_runtime.close, installed.close):
-        closing.callback(close)
+    codecommit = CodeCommit(account, installed.bus.dispatch)
+    tokens = RegistryTokens()
+    image_builds = ImageBuilds(account, tokens)
+    codebuild = CodeBuild(account, installed.bus.dispatch, codecommit, image_builds)
+    codepipeline = CodePipeline(account, installed.bus.put, codecommit, codebuild)
+    git, layers = GitRemote(account, codecommit), LayerDownloads(account)
+    for service in (codebuild, git, sagemaker, lambda_runtime, installed, codepipeline):
+        closing.callback(service.close)
     installed.clock.start()
 
     def backend(service: str | None) -> Any:
@@ -101,12 +115,18 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
         account,
         [
             sagemaker,
-            Ecr(account, installed.bus.dispatch),
+            Ecr(account, installed.bus.dispatch, tokens, layers),
             CloudFormation(account, RESOURCE_TYPES),
+            codebuild,
+            codecommit,
+            codepipeline,
+            *connection_services(account),
         ],
         sagemaker,
         DomainDispatcherApplication(backend),
         Faults(account.state / "faults.json", lambda_runtime.kill),
+        git,
+        layers,
     )
 
     class RequestHandler(MotoRequestHandler):

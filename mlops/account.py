@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from mlops.errors import AccountError
+from mlops.git import git_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from mlops.project import Project
 
-BASE_ENVIRONMENTS = {"model-code": ".venv-container", "model-code-processing": ".venv-processing"}
 UNSET_VARIABLES = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3")
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -44,7 +44,7 @@ class RunningAccount:
     pid: int
 
     def variables(self) -> dict[str, str]:
-        """Return the environment with which any AWS tool talks to this account."""
+        """Return the environment with which any AWS tool, and git, talks to this account."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": self.access_key_id,
@@ -53,6 +53,7 @@ class RunningAccount:
             "AWS_REGION": self.region,
             # TestState would be asked of a host "sync-127.0.0.1"
             "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+            **git_variables(self.url, os.environ),
         }
 
     def use(self) -> None:
@@ -193,9 +194,6 @@ class AccountFolder:
 
     def _command(self, port: int) -> list[str]:
         root = self.project.root
-        environments = [
-            f"--base-environment={name}={root / venv}" for name, venv in BASE_ENVIRONMENTS.items()
-        ]
         return [
             sys.executable,
             "-m",
@@ -204,7 +202,7 @@ class AccountFolder:
             f"--state={self.state}",
             f"--lambda-python={root / '.venv-lambda' / 'bin' / 'python'}",
             f"--lambda-native-packages={root / '.cache' / 'lambda-native'}",
-            *environments,
+            f"--cache={root / '.cache' / 'builds'}",
         ]
 
     def _locked(self) -> IO[str]:

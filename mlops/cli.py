@@ -12,13 +12,16 @@ from typer.exceptions import TyperException
 
 from mlops.commands import (
     account,
+    base_image,
     cost,
     data,
     demo,
     deploy,
     doctor,
-    image,
+    pipeline_control,
+    pipelines,
     predict,
+    repo_url,
     run_control,
     runs,
     smoke,
@@ -57,8 +60,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Deploy the pipeline, feed it data, and see what its runs did. The account is the one "
-    "that the AWS environment names: the embedded account or AWS.",
+    help="Deploy the pipeline, feed it data and commits, and see what came of them. The account is "
+    "the one that the AWS environment names: the embedded account or AWS.",
 )
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
@@ -67,10 +70,19 @@ app.add_typer(account.app, name="account")
 app.command("deploy")(deploy.deploy)
 app.command("destroy")(deploy.destroy)
 app.add_typer(data.app, name="data")
-app.add_typer(image.app, name="image")
+app.command("repo-url")(repo_url.repo_url)
+app.command("base-image")(base_image.base_image)
+app.add_typer(pipelines.app, name="pipelines")
+for act in (
+    pipeline_control.retry,
+    pipeline_control.stop,
+    pipeline_control.approve,
+    pipeline_control.reject,
+):
+    pipelines.app.command()(act)
 app.add_typer(runs.app, name="runs")
-for act in (run_control.start, run_control.stop, run_control.retry, run_control.reproduce):
-    runs.app.command()(act)
+for each in (run_control.start, run_control.stop, run_control.retry, run_control.reproduce):
+    runs.app.command()(each)
 app.add_typer(versions.app, name="versions")
 app.command("predict")(predict.predict)
 app.command("cost")(cost.cost)

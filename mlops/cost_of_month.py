@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from mlops.cost_of_pipeline import cost_while_idle
 from mlops.prices import HOURS_A_MONTH, CostLine, cost_line
 from mlops.project import PARTS
 from mlops.runs import machine_states
@@ -27,7 +28,8 @@ _COUNTED = {
 }
 NOT_COUNTED = (
     "not counted: requests, custom metrics, log ingestion, data transfer, schedules by cron, what "
-    "runs cost (--run), free tiers (10 alarms, 3 dashboards, 25 GB of tables …), taxes"
+    "runs cost (--run), image scans, active git users, free tiers (10 alarms, 3 dashboards, 25 GB "
+    "of tables, 100 build minutes, 5 git users …), taxes"
 )
 
 
@@ -40,6 +42,7 @@ def cost_of_month(deployment: Deployment) -> list[CostLine]:
         *_schedules(resources),
         _logs(deployment, resources),
         *_tables(deployment, resources),
+        *cost_while_idle(resources),
         _objects(deployment),
         _images(deployment),
     ]

@@ -1,4 +1,4 @@
-"""The whole story in an embedded account: deploy, train, register, serve, predict."""
+"""The whole story in an embedded account: deploy, commit, train, register, serve, predict."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from mlops.processes import Processes
 from mlops.project import command
 from mlops.stage import Stage, ignore_signals
 from mlops.steps import Results, Steps
+from mlops.storyline import Storyline, Told
 from mlops.summary import summarize
 from mlops.target import find_target
+from mlops.workspace import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
     from data import DatasetVersion
-    from mlops.history import History
     from mlops.project import Project
     from mlops.render import Output
-    from mlops.runs import Run
     from mlops.target import Deployment, Target
 
 
@@ -48,18 +48,19 @@ class Demo:
         """The steps that every account is taken through."""
         return Steps(self.project, self.env, self.output, self.stage)
 
-    def tell(self) -> tuple[Results, list[tuple[Run, History]]]:
+    def tell(self) -> tuple[Results, Told]:
         """Go through the story and write its page."""
         deployment, versions = self.deploy()
-        runs = [self.steps.run(deployment, version) for version in versions]
+        clone = Workspace(self.stage, clone_folder(self.results_folder))
+        told = Storyline(self.steps, deployment, clone).tell(versions)
         with self.stage.step("results"):
             results = self.steps.look(deployment)
         self.steps.show(results)
         with self.stage.step("report"):
-            self.write_page(deployment, results, runs, versions[0].note)
+            self.write_page(deployment, results, told, versions[0].note)
         if self.keep:
             self.say_how_to_go_on(deployment)
-        return results, runs
+        return results, told
 
     def deploy(self) -> tuple[Deployment, list[DatasetVersion]]:
         """Start the account and deploy into it; what needs no account is done meanwhile."""
@@ -71,7 +72,6 @@ class Demo:
         stage.wait("synth", synthesized)
         stage.say("synth", str(cdk.assembly.relative_to(self.project.root)))
         deployment = self.steps.deploy(target)
-        self.steps.push(deployment)
         versions = stage.wait("data", built)
         stage.say("data", versions[0].note)
         return deployment, versions
@@ -90,7 +90,7 @@ class Demo:
         self,
         deployment: Deployment,
         results: Results,
-        runs: list[tuple[Run, History]],
+        told: Told,
         data_note: str,
     ) -> None:
         """Write the page with the plots."""
@@ -105,7 +105,8 @@ class Demo:
             limit=results.limit,
             model_test=results.model_test,
             predictions=results.predictions,
-            runs=[(run.dataset, history) for run, history in runs],
+            runs=[history for _, history in told.runs],
+            commits=told.commits,
             phases=self.stage.seconds,
             data_note=data_note,
         )
@@ -113,10 +114,10 @@ class Demo:
         file.write_text(render_report(story), encoding="utf-8")
         self.output.note(f"wrote {file}")
 
-    def write_summary(self, results: Results, runs: list[tuple[Run, History]]) -> None:
+    def write_summary(self, results: Results, told: Told) -> None:
         """Write the figures."""
         seconds, wall_seconds = self.stage.seconds, self.stage.wall_seconds
-        summary = summarize(results.versions, runs, seconds, wall_seconds)
+        summary = summarize(results.versions, told.runs, told.commits, seconds, wall_seconds)
         file = self.results_folder / "summary.json"
         file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         self.output.note(f"wrote {file}")
@@ -129,6 +130,8 @@ class Demo:
             f"running in it: endpoint {deployment.endpoint_name}",
             'use it: eval "$(.venv/bin/mlops account env)", then '
             f"{command(deployment.env, 'runs list')}",
+            f"commit to it: {clone_folder(self.results_folder)}, then "
+            f"{command(deployment.env, 'pipelines follow')}",
             "stop it: .venv/bin/mlops account stop",
         ):
             self.output.note(line)
@@ -139,6 +142,11 @@ class Demo:
         folder = self.project.root / "build" / "demo"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def clone_folder(results: Path) -> Path:
+    """Return where the demonstration commits."""
+    return results / "ModelCode"
 
 
 def run_demo(project: Project, env: str, output: Output, keep: bool) -> None:
@@ -154,8 +162,8 @@ def run_demo(project: Project, env: str, output: Output, keep: bool) -> None:
         cleanup.enter_context(processes)
         cleanup.callback(ignore_signals)
         demo = Demo(project, env, output, keep, stage, folder)
-        results, runs = demo.tell()
-    demo.write_summary(results, runs)
+        results, told = demo.tell()
+    demo.write_summary(results, told)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops.account import AccountFolder
-from mlops.container_engine import ENGINES
 from mlops.errors import MlopsError, explain
 from mlops.locks import differences
 from mlops.node import node_folder, tool_environment
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from mlops.project import Project
 
 OK, WARN, FAIL = "ok", "warn", "fail"
+ENGINES = ("buildah", "podman", "docker")
+"""In the order in which the embedded account tries them."""
 MINIMUM_PYTHON = (3, 11)
 MINIMUM_NODE = 22
 MINIMUM_FREE_GB = 2.0
@@ -31,6 +32,7 @@ ENVIRONMENTS = {
     ".venv": "requirements/run.lock",
     ".venv-container": "model_code/requirements.lock",
     ".venv-processing": "model_code/requirements-processing.lock",
+    ".venv-build": "model_code/requirements-build.lock",
     ".venv-lambda": "requirements/lambda-runtime.lock",
 }
 WITH_BWRAP = (
@@ -63,7 +65,7 @@ def examine(project: Project, env: str) -> Iterator[Finding]:
         yield check_environment(project.root, venv, lock)
     yield check_cdk(project.root)
     yield check_sandbox()
-    yield check_engine(env)
+    yield check_image_builder()
     yield check_port()
     yield check_disk(project.root)
     yield check_account(project)
@@ -145,15 +147,19 @@ def check_sandbox() -> Finding:
     return Finding("isolation", OK, WITH_BWRAP)
 
 
-def check_engine(env: str) -> Finding:
-    """Look for a container engine, which only AWS needs."""
-    remedy = f"needed for `{command(env, 'image push')}` to AWS only"
-    for engine in filter(shutil.which, ENGINES):
-        version = _first_line([engine, "--version"])
-        if subprocess.run([engine, "info"], capture_output=True, check=False).returncode == 0:
-            return Finding("container engine", OK, version)
-        return Finding("container engine", WARN, f"{version}, but no engine answers", remedy)
-    return Finding("container engine", WARN, "none", remedy)
+def check_image_builder() -> Finding:
+    """Look at what may build images in the embedded account; on AWS CodeBuild brings its own."""
+    works = ", ".join(filter(_engine_works, filter(shutil.which, ENGINES)))
+    found = f"{works} where the base image is in its store, else rootless" if works else "rootless"
+    return Finding("image builder", OK, found)
+
+
+def _engine_works(engine: str) -> bool:
+    try:
+        asked = subprocess.run([engine, "info"], capture_output=True, timeout=30, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return asked.returncode == 0
 
 
 def check_port() -> Finding:
@@ -193,7 +199,8 @@ def check_target(project: Project, env: str) -> Iterator[Finding]:
     """Look at the account that the AWS environment names and at the stacks in it."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from mlops.target import find_target
+    from mlops.doctor_aws import check_connection
+    from mlops.target import Deployment, find_target
 
     try:
         target = find_target()
@@ -205,6 +212,7 @@ def check_target(project: Project, env: str) -> Iterator[Finding]:
                 ("deployed", "") if deployed else ("not deployed", f"`{command(env, 'deploy')}`")
             )
             yield Finding(stack, OK if deployed else WARN, found, remedy)
+        yield from check_connection(Deployment(project, env, target))
     except (BotoCoreError, ClientError) as error:
         yield Finding("target", WARN, explain(error), "needed to deploy and to look at runs")
 

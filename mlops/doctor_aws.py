@@ -36,6 +36,7 @@ def examine_aws(project: Project, env: str) -> Iterator[Finding]:
     yield from _looked("cdk bootstrap", lambda: [check_bootstrap(target, cdk)])
     yield from _looked("service quotas", lambda: list(check_quotas(target, project, env)))
     deployment = Deployment(project, env, target)
+    yield from _looked("connection", lambda: list(check_connection(deployment)))
     yield from _looked("names", lambda: list(_names(deployment, cdk)))
 
 
@@ -126,6 +127,24 @@ def check_quotas(target: Target, project: Project, env: str) -> Iterator[Finding
             yield Finding("service quota", FAIL, found, f"request an increase: {_QUOTAS}")
         else:
             yield Finding("service quota", OK, f"{name}: {value:g}")
+
+
+def check_connection(deployment: Deployment) -> Iterator[Finding]:
+    """Look whether the connection to a repository outside of the account was finished."""
+    if not deployment.deployed("model-code") or deployment.connection_arn is None:
+        return
+    arn = deployment.connection_arn
+    answer = deployment.target.codeconnections.get_connection(ConnectionArn=arn)
+    name, status = answer["Connection"]["ConnectionName"], answer["Connection"]["ConnectionStatus"]
+    if status == "AVAILABLE":
+        yield Finding("connection", OK, f"{name} is {status}")
+        return
+    region = deployment.target.region
+    page = f"https://{region}.console.aws.amazon.com/codesuite/settings/connections"
+    how = "finish it in the console: choose it, then Update pending connection"
+    if status == "ERROR":
+        how = "delete it in the console, and deploy again"
+    yield Finding("connection", FAIL, f"{name} is {status}: no commit is read", f"{how}: {page}")
 
 
 def wanted_quotas(project: Project, env: str) -> dict[str, int]:

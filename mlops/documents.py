@@ -119,5 +119,6 @@ def _read_json(deployment: Deployment, uri: str) -> dict[str, Any]:
 def _unexpected(env: str, uri: str, error: Exception) -> ResponseError:
     return ResponseError(
         f"{uri}: {type(error).__name__}: {error}; expected the document that the evaluation of "
-        f"this project writes. Push the image again (`{command(env, 'image push')}`) and run again."
+        "this project writes. Mend it with a commit to the model code, whose build "
+        f"`{command(env, 'pipelines follow')}` shows, and run again."
     )

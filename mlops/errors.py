@@ -5,13 +5,15 @@ MlopsError
 ├── TargetError       credentials, region or endpoint: whoever set the environment mends it
 ├── AccountError      the embedded account's process or folder
 ├── ToolError         a program (cdk, node, docker …) is absent or failed
+├── RegistryError     a container registry does not answer, or does not have an image
 ├── DataSetError      a data set that must not be published as it is
 ├── BudgetError       what would cost more than it may, or nobody knows how much
 ├── RequestError      what is asked for cannot be done as it is asked
 ├── MissingError      a stack, run, version or endpoint that the target does not have
 ├── ResponseError     a service's answer is not what its contract promises
 ├── MismatchError     data, code or a model is not the one that a run used
-└── RunFailedError    an execution of the state machine ended in failure
+├── RunFailedError    an execution of the state machine ended in failure
+└── PipelineError     an execution of the code pipeline did not succeed
 """
 
 from __future__ import annotations
@@ -35,6 +37,10 @@ class AccountError(MlopsError):
 
 class ToolError(MlopsError):
     """A program the command needs is absent or ended with an error."""
+
+
+class RegistryError(MlopsError):
+    """A container registry cannot be asked, or does not have what it is asked for."""
 
 
 class DataSetError(MlopsError):
@@ -63,6 +69,10 @@ class MismatchError(MlopsError):
 
 class RunFailedError(MlopsError):
     """An execution did not succeed."""
+
+
+class PipelineError(MlopsError):
+    """An execution of the code pipeline failed, was stopped, or was superseded."""
 
 
 def explain(error: BaseException) -> str:

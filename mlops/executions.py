@@ -125,7 +125,7 @@ def retry_run(deployment: Deployment, run: Run) -> Run:
         )
     described = deployment.target.stepfunctions.describe_execution(executionArn=run.execution_arn)
     asked = read_document(described.get("input"))
-    if "dataset" not in asked:
+    if not asked.get("dataset"):
         raise RequestError(
             f"run {run.name} has an input without a data set, so it cannot be retried. Start one: "
             f"`{command(deployment.env, 'runs start --dataset VERSION')}`."

@@ -1,54 +1,58 @@
-"""Bringing the images of the model code into the repository, as the target allows."""
+"""The images that runs use: what the last build that came through put into the parameter."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlops.container_engine import build_and_push, find_engine, pinned
-from mlops.image import TAG_SUFFIXES, TARGETS, build_image, content_tag, source_files
-from mlops.registry import newest_tag, push_image, pushed_images
+from mlops.errors import ResponseError
+from mlops.project import command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from mlops.target import Deployment
 
+_NONE = "none"
 
-def push_images(
-    deployment: Deployment, note: Callable[[str], None], base_image: str = ""
-) -> dict[str, str]:
-    """Push what the repository does not have yet; return each target's image URI.
+
+@dataclass(frozen=True)
+class ImagesInUse:
+    """A pair of images by digest, and the commit that they were made of."""
+
+    training: str
+    processing: str
+    commit: str
+    message: str
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the image that trains and serves."""
+        return self.training.rpartition("@")[2]
+
+
+def images_in_use(deployment: Deployment) -> ImagesInUse | None:
+    """Return what runs use that name no image; None before the first build.
 
     Raises
     ------
-    ToolError
-        If the target is AWS, and `base_image` names no digest or no container engine is there.
+    ResponseError
+        If the parameter holds something else.
     """
-    files = source_files(deployment.project.root)
-    tag = content_tag(deployment.project.root, files)
-    tags = {target: f"{tag}{suffix}" for target, suffix in TAG_SUFFIXES.items()}
-    before = pushed_images(deployment)
-    absent = {target: each for target, each in tags.items() if each not in before}
-    if absent:
-        _push(deployment, files, absent, base_image)
-    after = pushed_images(deployment) if absent else before
-    for target, each in tags.items():
-        state = "pushed" if target in absent else "is there already"
-        note(f"{deployment.repository_name}:{each} {state}, {after[each].digest}")
-    newest = newest_tag(after)
-    if newest != tag:
-        note(
-            f"runs use {newest}, which was pushed later than {tag}; to use {tag}, delete the "
-            f"images {newest} or change the model code"
+    name = deployment.image_parameter
+    value = deployment.target.ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    if value == _NONE:
+        return None
+    try:
+        document = json.loads(value)
+        return ImagesInUse(
+            training=str(document["training"]),
+            processing=str(document["processing"]),
+            commit=str(document["commit"]),
+            message=str(document.get("message", "")),
         )
-    return {t: f"{deployment.repository_uri}@{after[each].digest}" for t, each in tags.items()}
-
-
-def _push(
-    deployment: Deployment, files: Mapping[str, bytes], tags: Mapping[str, str], base_image: str
-) -> None:
-    if not deployment.target.embedded:
-        build_and_push(deployment, find_engine(), pinned(base_image), tags)
-        return
-    for target, tag in tags.items():
-        push_image(deployment, build_image(files, TARGETS[target]), tag)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        again = command(deployment.env, "pipelines retry EXECUTION --stage Build --all-actions")
+        raise ResponseError(
+            f"parameter {name} is {value[:80]!r}: {error!r}; expected the JSON document that a "
+            f"build writes. Build again: `{again}`."
+        ) from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops.cdk import cdk_of
+from mlops.project import PARTS
 from mlops.stack_resources import stack_resources
 
 if TYPE_CHECKING:
@@ -34,17 +35,23 @@ class Kept:
 def kept(deployment: Deployment) -> list[Kept]:
     """List what stays when the stacks are deleted."""
     found: list[Kept] = []
-    for part in ("training", "storage"):
+    for part in reversed(PARTS):
         resources = stack_resources(deployment, part)
         for each in resources:
             if each.retained:
-                found.append(Kept(each.type, each.physical_id, _POLICY))
+                found.append(Kept(each.type, _name(each), _POLICY))
             elif each.type == "AWS::KMS::Key":
                 reason = "KMS keeps it for its waiting period, without charge, then deletes it"
                 found.append(Kept(each.type, each.physical_id, reason))
         if part == "storage" and resources:
             found += _imported(deployment, resources)
     return [*found, *_of_the_account(deployment)]
+
+
+def _name(resource: StackResource) -> str:
+    """Return the name by which it is found; of a CodeCommit repository, the stack knows its id."""
+    named = resource.properties.get("RepositoryName")
+    return named if isinstance(named, str) else resource.physical_id
 
 
 def _imported(deployment: Deployment, resources: list[StackResource]) -> Iterator[Kept]:

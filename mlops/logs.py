@@ -87,11 +87,11 @@ def job_log(target: Target, job: Job, lines: int) -> list[str]:
         return []
     messages: list[str] = []
     for stream in streams:
-        messages += _last_lines(logs, job.log_group, stream["logStreamName"], lines)
+        messages += stream_log(logs, job.log_group, stream["logStreamName"], lines)
     return messages[-lines:]
 
 
-def _last_lines(logs: Any, group: str, stream: str, lines: int) -> list[str]:
+def stream_log(logs: Any, group: str, stream: str, lines: int) -> list[str]:
     """Read a stream from its end; the service says that it has no more by the same token."""
     messages: list[str] = []
     token: dict[str, str] = {}

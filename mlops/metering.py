@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mlops.prices import CostLine
 
 
+_UNIT_HOURS = {"month": HOURS_A_MONTH, "minute": 1 / 60}
+
+
 @dataclass(frozen=True)
 class Rate:
     """Something that costs as long as it lasts; `count` is how many of the price's units."""
@@ -26,8 +29,8 @@ class Rate:
     def line(self, hours: float) -> CostLine:
         """Price some hours of it."""
         known = price_list().prices.get(self.price)
-        months = bool(known) and known.per.endswith("month") if known else False
-        quantity = self.count * hours / (HOURS_A_MONTH if months else 1)
+        unit = known.per.rpartition(" ")[2] if known else ""
+        quantity = self.count * hours / _UNIT_HOURS.get(unit, 1)
         return cost_line(
             self.item, self.price, quantity, f"{self.count:g} for {hours * 60:.0f} min"
         )

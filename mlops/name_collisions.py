@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from mlops.cdk import Cdk
+    from mlops.stack_resources import StackResource
     from mlops.target import Deployment, Target
 
 _NAMED = {
     "AWS::S3::Bucket": ("BucketName", "bucket"),
     "AWS::ECR::Repository": ("RepositoryName", "repository"),
     "AWS::SageMaker::ModelPackageGroup": ("ModelPackageGroupName", "model package group"),
+    "AWS::SSM::Parameter": ("Name", "parameter"),
+    "AWS::CodeCommit::Repository": ("RepositoryName", "code repository"),
+    "AWS::CodePipeline::Pipeline": ("Name", "pipeline"),
 }
 _LOOK: Mapping[str, Callable[[Target, str], Any]] = {
     "bucket": lambda target, name: target.s3.head_bucket(Bucket=name),
@@ -26,7 +30,17 @@ _LOOK: Mapping[str, Callable[[Target, str], Any]] = {
         ModelPackageGroupName=name
     ),
     "endpoint": lambda target, name: target.sagemaker.describe_endpoint(EndpointName=name),
+    "parameter": lambda target, name: target.ssm.get_parameter(Name=name),
+    "code repository": lambda target, name: target.codecommit.get_repository(repositoryName=name),
+    "pipeline": lambda target, name: target.codepipeline.get_pipeline(name=name),
 }
+_SETTINGS = {
+    "bucket": " or set storage.existing_bucket_name",
+    "repository": " or set storage.existing_repository_name",
+    "code repository": " or set model_code.repository_name",
+    "pipeline": " or set model_code.pipeline_name",
+}
+"""What else than the project's name frees a kind of name."""
 _ABSENT = ("404", "nosuchbucket", "notfound", "not found", "does not exist", "could not find")
 _DELETE = "delete it: `.venv/bin/aws cloudformation delete-stack --stack-name {}`"
 _GO_ON = (
@@ -48,9 +62,10 @@ def check_names(deployment: Deployment, cdk: Cdk) -> Iterator[Finding]:
     for part in PARTS:
         yield _stack(deployment, part)
     own = {
-        (each.type, each.physical_id.rpartition("/")[2])
+        (each.type, name)
         for part in PARTS
         for each in stack_resources(deployment, part)
+        for name in _names(each)
     }
     for part in PARTS:
         template = cdk.template(deployment.stack(part))
@@ -61,6 +76,14 @@ def check_names(deployment: Deployment, cdk: Cdk) -> Iterator[Finding]:
                 yield _name(deployment, kind, name, (resource["Type"], name) in own)
     endpoint = cdk.template(deployment.stack("training"))["Outputs"]["StagingEndpointName"]["Value"]
     yield _name(deployment, "endpoint", endpoint, deployment.deployed("training"))
+
+
+def _names(resource: StackResource) -> set[str]:
+    """Return what a resource may be called: its id, the end of its ARN, the name it was given."""
+    attribute, _ = _NAMED.get(resource.type, ("", ""))
+    given = resource.properties.get(attribute)
+    known = {resource.physical_id, resource.physical_id.rpartition("/")[2]}
+    return known | ({given} if isinstance(given, str) else set())
 
 
 def _stack(deployment: Deployment, part: str) -> Finding:
@@ -96,8 +119,7 @@ def _name(deployment: Deployment, kind: str, name: str, own: bool) -> Finding:
         if _is_absence(error):
             return Finding(check, OK, "the name is free")
         return Finding(check, WARN, f"could not look: {error}")
-    existing = f" or set storage.existing_{kind}_name" if kind in ("bucket", "repository") else ""
-    remedy = f"delete it, choose another [project] name in mlops.toml{existing}"
+    remedy = f"delete it, choose another [project] name in mlops.toml{_SETTINGS.get(kind, '')}"
     return Finding(check, FAIL, "is there, and is not of this stack", remedy)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -78,20 +78,17 @@ def prediction_plot(label: str, labels: Sequence[float], predictions: Sequence[f
         return _svg(figure, f"predicted against true {label}")
 
 
-def timeline_plot(runs: Sequence[tuple[str, Sequence[tuple[str, float, float]]]]) -> str:
-    """Draw when each run was in which state.
+Timeline: TypeAlias = tuple[str, "Sequence[tuple[str, float, float]]"]
+"""A title for one execution, and its visits as (state, start, length) in seconds since it began."""
 
-    Parameters
-    ----------
-    runs
-        A title for each run, and its visits as (state, start, length), both in seconds since
-        the run began.
-    """
+
+def timeline_plot(runs: Sequence[Timeline], title: str) -> str:
+    """Draw when each of several executions was in which state."""
     states = merged_order([state for state, _, _ in visits] for _, visits in runs)
     height = 0.8 / max(1, len(runs))
     with matplotlib.rc_context(_STYLE):
         figure, axes = _canvas(8.4, 0.9 + 0.32 * len(states))
-        for index, (title, visits) in enumerate(runs):
+        for index, (name, visits) in enumerate(runs):
             offset = (index - (len(runs) - 1) / 2) * height
             axes.barh(
                 [states.index(state) + offset for state, _, _ in visits],
@@ -99,14 +96,14 @@ def timeline_plot(runs: Sequence[tuple[str, Sequence[tuple[str, float, float]]]]
                 height=height * 0.9,
                 left=[start for _, start, _ in visits],
                 color=COLOURS[index % len(COLOURS)],
-                label=title,
+                label=name,
             )
         axes.set(yticks=range(len(states)), yticklabels=states, xlabel="seconds since the start")
         axes.set_ylim(len(states) - 0.4, -0.6)
         axes.grid(axis="x", alpha=0.2, color=INK)
         axes.set_axisbelow(True)
         axes.legend(loc="upper right")
-        return _svg(figure, "states of each run over time")
+        return _svg(figure, f"{title} over time")
 
 
 def merged_order(sequences: Iterable[Sequence[str]]) -> list[str]:

@@ -14,7 +14,7 @@ SETTINGS_FILE = "mlops.toml"
 PROGRAM = ".venv/bin/mlops"
 DEFAULT_ENVIRONMENT = "dev"
 """What every command that takes `--env` means without it."""
-PARTS = ("storage", "training")
+PARTS = ("storage", "training", "model-code")
 """The stacks of an environment, in the order in which they are deployed."""
 
 

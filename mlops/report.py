@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from mlops.pipeline_history import short_commit
 from mlops.plots import metric_plot, prediction_plot, timeline_plot
 from mlops.versions import versions_table
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from mlops.documents import ModelTest
     from mlops.history import History, StateVisit
+    from mlops.pipeline_history import ActionExecution, PipelineHistory
+    from mlops.plots import Timeline
     from mlops.versions import ModelVersion
 
 _CSS = """
@@ -45,7 +48,9 @@ class Story:
     model_test: ModelTest
     predictions: Sequence[tuple[str, float, float]]
     """Rows with the endpoint's prediction and the true label."""
-    runs: Sequence[tuple[str, History]]
+    runs: Sequence[History]
+    """One for each version."""
+    commits: Sequence[PipelineHistory]
     phases: Mapping[str, float]
     data_note: str
 
@@ -67,8 +72,10 @@ def render_report(story: Story) -> str:
         _table(*versions_table(story.versions)),
         "<h2>What the endpoint predicts</h2>",
         _predictions_table(story.predictions, label),
+        "<h2>Stages of each commit</h2>",
+        f"<figure>{timeline_plot(_stages(story.commits), 'stages of each commit')}</figure>",
         "<h2>States of each run</h2>",
-        f"<figure>{timeline_plot(_timelines(story.runs))}</figure>",
+        f"<figure>{timeline_plot(_states(story.runs), 'states of each run')}</figure>",
         "<h2>Seconds per phase</h2>",
         _table(("phase", "seconds"), [(name, f"{s:.1f}") for name, s in story.phases.items()]),
     ]
@@ -87,21 +94,42 @@ def _page(title: str, body: str) -> str:
 def _metric_plot(story: Story, metric: str) -> str:
     return metric_plot(
         metric,
-        [f"version {each.number}\n{each.dataset}" for each in story.versions],
+        [_version_label(each) for each in story.versions],
         [each.metric(metric) or 0.0 for each in story.versions],
         [each.baseline(metric) or 0.0 for each in story.versions],
         story.limit,
     )
 
 
+def _version_label(version: ModelVersion) -> str:
+    commit = f"{short_commit(version.commit)} {version.gate}"
+    return f"version {version.number}\n{version.dataset}\n{commit}"
+
+
 def _prediction_plot(story: Story, label: str) -> str:
     return prediction_plot(label, story.model_test.labels, story.model_test.predictions)
 
 
-def _timelines(
-    runs: Sequence[tuple[str, History]],
-) -> list[tuple[str, list[tuple[str, float, float]]]]:
-    return [(title, [_bar(history, each) for each in history.visits]) for title, history in runs]
+def _states(runs: Sequence[History]) -> list[Timeline]:
+    return [
+        (f"version {number}", [_bar(history, each) for each in history.visits])
+        for number, history in enumerate(runs, start=1)
+    ]
+
+
+def _stages(commits: Sequence[PipelineHistory]) -> list[Timeline]:
+    return [
+        (
+            f"{each.execution.short_commit} {each.execution.message}",
+            [_stage_bar(each, action) for action in each.actions],
+        )
+        for each in commits
+    ]
+
+
+def _stage_bar(history: PipelineHistory, action: ActionExecution) -> tuple[str, float, float]:
+    start = (action.started - history.execution.started).total_seconds()
+    return action.stage, start, action.seconds(action.updated)
 
 
 def _bar(history: History, visit: StateVisit) -> tuple[str, float, float]:
@@ -133,5 +161,5 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _align(column: str) -> str:
-    left = ("data set", "gate", "approval", "image", "created", "row", "phase")
+    left = ("data set", "commit", "gate", "approval", "image", "created", "row", "phase")
     return "" if column in left else ' class="number"'

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import RequestError, ToolError
-from mlops.image import PACKAGE
 from mlops.locks import differences
 from mlops.project import command
-from mlops.run_code import write_code
+from mlops.run_code import PACKAGE, write_code
 from mlops.run_inputs import download_channels, manifest_files
 from mlops.run_model import expected_sha256, model_sha256
 from mlops.runs import execution_history

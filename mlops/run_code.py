@@ -1,7 +1,8 @@
-"""The model code that a run used: out of its image, or the working copy if it is the same."""
+"""The model code that a run used, out of the layers of its image."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -9,26 +10,18 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import MismatchError, ResponseError
-from mlops.image import (
-    MANIFEST_TYPE,
-    PACKAGE,
-    PROGRAM_FOLDER,
-    TARGETS,
-    build_image,
-    digest,
-    source_files,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from mlops.target import Deployment
+    from mlops.target import Deployment, Target
 
+PACKAGE = "model_code"
+PROGRAM_FOLDER = "opt/program"
 MAX_LAYER_BYTES = 1024**3
-_PROGRAM = f"{PROGRAM_FOLDER}/{PACKAGE}/__main__.py"
-_NOT_OFFERED = ("NotImplemented", "UnsupportedOperation")
-"""How a registry says that it hands out no layers; any other error is one."""
+_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+_MAIN = f"{PACKAGE}/__main__.py"
 
 
 def write_code(
@@ -39,15 +32,11 @@ def write_code(
     Raises
     ------
     MismatchError
-        If the registry hands out no layers, and the working copy is another image.
+        If the registry does not have the image any more, or it is another project's.
     """
     wanted = image_uri.rpartition("@")[2]
     files = _from_registry(deployment, image_uri)
-    if files is not None:
-        note(f"code: out of the layers of image {wanted}")
-    else:
-        files = _working_copy(deployment, wanted)
-        note(f"code: the working copy, whose image is {wanted} as well")
+    note(f"code: out of the layers of image {wanted}")
     for path, content in files.items():
         target = (folder / path).resolve()
         if not target.is_relative_to(folder.resolve()):
@@ -56,60 +45,29 @@ def write_code(
         target.write_bytes(content)
 
 
-def _working_copy(deployment: Deployment, wanted: str) -> dict[str, bytes]:
-    files = source_files(deployment.project.root)
-    found = build_image(files, TARGETS["model"]).digest
-    if found == wanted:
-        return files
-    tag = _tag(deployment, wanted)
-    raise MismatchError(
-        f"the run used image {wanted}, and {deployment.project.root / PACKAGE} makes {found}; "
-        f"expected the same code. Check out the commit whose `mlops image push` gave {tag}."
-    )
-
-
-def _tag(deployment: Deployment, wanted: str) -> str:
-    from botocore.exceptions import ClientError
-
-    try:
-        described = deployment.target.ecr.describe_images(
-            repositoryName=deployment.repository_name, imageIds=[{"imageDigest": wanted}]
-        )["imageDetails"]
-    except ClientError:
-        return "that digest (the repository no longer has it)"
-    tags = [tag for image in described for tag in image.get("imageTags", [])]
-    return f"the tag {tags[0]}" if tags else "that digest"
-
-
-def _from_registry(deployment: Deployment, image_uri: str) -> dict[str, bytes] | None:
-    """Read the program out of the image's layers; None where the registry hands out none."""
-    from botocore.exceptions import ClientError
-
-    repository, _, wanted = image_uri.rpartition("/")[2].partition("@")
+def _from_registry(deployment: Deployment, image_uri: str) -> dict[str, bytes]:
+    repository, _, wanted = image_uri.partition("/")[2].partition("@")
     if not wanted:
         raise MismatchError(f"{image_uri} names no digest, so which code ran is not known.")
-    ecr = deployment.target.ecr
-    try:
-        answer = ecr.batch_get_image(
-            repositoryName=repository,
-            imageIds=[{"imageDigest": wanted}],
-            acceptedMediaTypes=[MANIFEST_TYPE],
+    answer = deployment.target.ecr.batch_get_image(
+        repositoryName=repository,
+        imageIds=[{"imageDigest": wanted}],
+        acceptedMediaTypes=[_MANIFEST_TYPE],
+    )
+    if not answer["images"]:
+        raise MismatchError(
+            f"repository {repository} has no image {wanted} any more. Check out the commit that "
+            "the run used and push it under a new one: the same commit gives the same image."
         )
-        if not answer["images"]:
-            return None
-        manifest = json.loads(answer["images"][0]["imageManifest"])
-        return _program([_Layer(ecr, repository, each) for each in manifest["layers"]])
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in _NOT_OFFERED:
-            return None
-        raise
+    manifest = json.loads(answer["images"][0]["imageManifest"])
+    return _program([_Layer(deployment.target, repository, each) for each in manifest["layers"]])
 
 
 class _Layer:
     """A layer of an image in the registry."""
 
-    def __init__(self, ecr: Any, repository: str, described: Mapping[str, Any]) -> None:
-        self._ecr, self._repository = ecr, repository
+    def __init__(self, target: Target, repository: str, described: Mapping[str, Any]) -> None:
+        self._target, self._repository = target, repository
         self.digest, self.size = str(described["digest"]), int(described["size"])
 
     def files(self) -> dict[str, bytes]:
@@ -131,15 +89,16 @@ class _Layer:
     def _content(self) -> bytes:
         if self.size > MAX_LAYER_BYTES:
             raise ResponseError(f"layer {self.digest} has {self.size} bytes; it is not read.")
-        url = self._ecr.get_download_url_for_layer(
+        url = self._target.ecr.get_download_url_for_layer(
             repositoryName=self._repository, layerDigest=self.digest
         )["downloadUrl"]
-        if not url.startswith("https://"):
+        if not url.startswith(("https://", "http://127.0.0.1:")):
             raise ResponseError(f"layer {self.digest} is offered at {url}; expected https.")
-        with urllib.request.urlopen(url) as answer:  # noqa: S310 - https, from the registry
+        with urllib.request.urlopen(url) as answer:  # noqa: S310 - checked above
             content: bytes = answer.read()
-        if digest(content) != self.digest:
-            raise MismatchError(f"layer {self.digest} arrived as {digest(content)}. Try again.")
+        found = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if found != self.digest:
+            raise MismatchError(f"layer {self.digest} arrived as {found}. Try again.")
         return content
 
 
@@ -148,6 +107,8 @@ def _program(layers: list[_Layer]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for layer in reversed(layers):
         files = layer.files() | files
-        if _PROGRAM.removeprefix(f"{PROGRAM_FOLDER}/") in files:
+        if _MAIN in files:
             return files
-    raise MismatchError(f"the image holds no /{_PROGRAM}; expected this project's model code.")
+    raise MismatchError(
+        f"the image holds no /{PROGRAM_FOLDER}/{_MAIN}; expected this project's model code."
+    )

@@ -113,7 +113,7 @@ def describe_run(target: Target, execution_arn: str) -> Run:
         name=described["name"],
         execution_arn=execution_arn,
         trigger=str(asked.get("trigger", "-")),
-        dataset=str(asked.get("dataset", "-")),
+        dataset=str(asked.get("dataset") or "-"),
         manifest_version_id=str(asked.get("manifest_version_id") or ""),
         status=described["status"],
         outcome=_outcome(described),

@@ -38,23 +38,25 @@ if TYPE_CHECKING:
 ENV = "smoke"
 RUNS = 2
 _LOOK_SECONDS = 1.0
-_HOURS = {"run": 20 / 60, "endpoint": 60 / 60, "all": 75 / 60}
-"""Assumed: a run's three jobs and its staging, the endpoint's life, and everything."""
+_HOURS = {"run": 20 / 60, "endpoint": 60 / 60, "builds": 20 / 60, "all": 95 / 60}
+"""Assumed: a run's three jobs and its staging, the endpoint's life, the builds, and everything."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What goes on at what time, by the project's settings of the smoke environment."""
 
+    builds: tuple[Rate, ...]
     jobs: tuple[Rate, ...]
     endpoint: Rate
     standing: tuple[Rate, ...]
 
     def estimate(self) -> list[CostLine]:
         """Itemise what the story will cost if it takes as long as is assumed."""
+        builds = [rate.line(_HOURS["builds"]) for rate in self.builds]
         jobs = [rate.line(RUNS * _HOURS["run"]) for rate in self.jobs]
         standing = [rate.line(_HOURS["all"]) for rate in self.standing]
-        return [*jobs, self.endpoint.line(_HOURS["endpoint"]), *standing]
+        return [*builds, *jobs, self.endpoint.line(_HOURS["endpoint"]), *standing]
 
 
 def plan_of(project: Project) -> Plan:
@@ -77,7 +79,13 @@ def plan_of(project: Project) -> Plan:
         serving,
         2 * float(setting("endpoint", "instance_count")),  # an update keeps the old until the new
     )
+    compute_type = setting("model_code", "compute_type")
     return Plan(
+        # one action at a time: the tests, then the images
+        builds=(
+            Rate(f"builds on {compute_type}", compute_type),
+            Rate("pipeline actions", "pipeline-action"),
+        ),
         jobs=(
             *(Rate(f"jobs on {each}", each) for each in sorted(jobs)),
             Rate("volumes", "job-volume", gigabytes),
@@ -102,17 +110,18 @@ class Smoke:
     stage: Stage
     plan: Plan
     meter: Meter
-    base_image: str
 
     def go(self) -> None:
-        """Deploy, push, train twice and predict."""
+        """Deploy, build, train twice and predict."""
         steps = Steps(self.project, ENV, self.output, self.stage)
         stage = self.stage
         built = stage.behind("data", lambda: datasets.build(self.project.root / "build" / "data"))
         self.meter.begin(*self.plan.standing)
         steps.bootstrap(self.target)
+        self.meter.begin(*self.plan.builds)
         deployment = steps.deploy(self.target)
-        steps.push(deployment, self.base_image)
+        steps.first_image(deployment)
+        self.meter.end(*self.plan.builds)
         versions = stage.wait("data", built)
         stage.say("data", versions[0].note)
         for version in (versions[0], versions[-1]):
@@ -151,9 +160,7 @@ def require_free_names(deployment: Deployment, cdk: Cdk) -> None:
             raise RequestError(f"{finding.check} {finding.found}: {finding.remedy}.")
 
 
-def run_smoke(
-    project: Project, target: Target, output: Output, max_usd: float, base_image: str
-) -> None:
+def run_smoke(project: Project, target: Target, output: Output, max_usd: float) -> None:
     """Tell the story; whatever happens, take away what it made and say what is left.
 
     Raises
@@ -166,7 +173,7 @@ def run_smoke(
     was_bootstrapped = bootstrapped(deployment)
     meter, processes, pool = Meter(max_usd), Processes(), ThreadPoolExecutor(max_workers=1)
     stage = Stage(cdk, output.console, processes, pool)
-    smoke = Smoke(project, target, output, stage, plan_of(project), meter, base_image)
+    smoke = Smoke(project, target, output, stage, plan_of(project), meter)
     try:
         with pool, processes, _watched(meter):
             smoke.go()

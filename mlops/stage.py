@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from mlops.errors import ToolError
+from mlops.git import git_environment
 from mlops.node import tool_environment
 
 if TYPE_CHECKING:
@@ -76,6 +79,15 @@ class Stage:
         self.console.print(f"$ aws {shlex.join(arguments)}", style="dim", soft_wrap=True)
         program = Path(sys.executable).with_name("aws")
         self.processes.run([str(program), *arguments], cwd=self.cdk.root, env=tool_environment())
+
+    def run_git(self, *arguments: str, cwd: Path, shown: bool = True) -> str:
+        """Run git in a folder, showing the command as one would type it; return what it prints."""
+        if shown:
+            self.console.print(f"$ git {shlex.join(arguments)}", style="dim", soft_wrap=True)
+        program = shutil.which("git")
+        if not program:
+            raise ToolError("git is not on PATH. Install git.")
+        return self.processes.run([program, *arguments], cwd=cwd, env=git_environment())
 
     def _timed(self, name: str, work: Callable[[], Result]) -> Result:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The steps of the whole story in any account: deploy, push, train, look, predict."""
+"""The steps of the whole story in any account: deploy, build, train, look, predict."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 from mlops.documents import ModelTest, read_model_test, sibling
 from mlops.errors import ResponseError
 from mlops.follow import follow, log_of_failure, require_success
-from mlops.images import push_images
+from mlops.images import images_in_use
+from mlops.pipeline_failures import find_failure
+from mlops.pipeline_failures import require_success as require_pipeline_success
+from mlops.pipeline_follow import follow as follow_pipeline
+from mlops.pipelines import wait_for_execution
 from mlops.predictions import predict
 from mlops.runs import MANIFEST_NAME, gate_limits, wait_for_run
 from mlops.target import Deployment
@@ -17,6 +21,7 @@ from mlops.versions import list_versions, versions_table
 if TYPE_CHECKING:
     from data import DatasetVersion
     from mlops.history import History
+    from mlops.pipeline_history import PipelineExecution, PipelineHistory
     from mlops.project import Project
     from mlops.render import Output
     from mlops.runs import Run
@@ -61,24 +66,44 @@ class Steps:
         stage.say("deploy", f"state machine {deployment.state_machine_arn.rpartition(':')[2]}")
         return deployment
 
-    def push(self, deployment: Deployment, base_image: str = "") -> None:
-        """Bring the images into the repository."""
-        remarks: list[str] = []
-        with self.stage.step("image"):
-            push_images(deployment, remarks.append, base_image)
-        self.stage.say("image", remarks[0])
+    def first_image(self, deployment: Deployment) -> PipelineHistory:
+        """Follow the execution that the pipeline begins with, which makes the first image."""
+        execution = wait_for_execution(deployment)
+        return self.follow_commit(deployment, execution, "image")
+
+    def follow_commit(
+        self, deployment: Deployment, execution: PipelineExecution, phase: str
+    ) -> PipelineHistory:
+        """Follow an execution of the pipeline, which has to succeed, and time it."""
+        began = self.stage.wall_seconds
+        history = follow_pipeline(deployment, execution, self.stage.console)
+        failure = find_failure(deployment, history)
+        for line in failure.log if failure else ():
+            self.output.note(f"  | {line}")
+        require_pipeline_success(deployment, history, failure)
+        self.stage.seconds[phase] = self.stage.wall_seconds - began
+        images = images_in_use(deployment)
+        if images:
+            self.output.note(f"images in use: commit {images.commit[:7]}, {images.digest}")
+        return history
 
     def run(self, deployment: Deployment, version: DatasetVersion) -> tuple[Run, History]:
-        """Upload one data set version with the AWS CLI, and follow the run that it starts."""
-        began = self.stage.wall_seconds
-        version_id = self.upload(deployment, version)
-        run = wait_for_run(deployment, version.name, version_id)
+        """Upload one data set version, and follow the run that it starts."""
+        run = self.start(deployment, version)
+        return run, self.follow(deployment, run, version.name)
+
+    def start(self, deployment: Deployment, version: DatasetVersion) -> Run:
+        """Upload one data set version with the AWS CLI, and return the run that it starts."""
+        return wait_for_run(deployment, version.name, self.upload(deployment, version))
+
+    def follow(self, deployment: Deployment, run: Run, phase: str) -> History:
+        """Follow a run, which has to succeed, and keep its seconds."""
         history = follow(deployment.target, run, self.stage.console)
         for line in log_of_failure(deployment.target, history):
             self.output.note(f"  | {line}")
         require_success(deployment.env, run, history)
-        self.stage.seconds[version.name] = self.stage.wall_seconds - began
-        return run, history
+        self.stage.seconds[phase] = history.seconds()
+        return history
 
     def upload(self, deployment: Deployment, version: DatasetVersion) -> str:
         """Copy the files, then the manifest; return the S3 version id of the manifest."""

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mlops.history import History
+    from mlops.pipeline_history import PipelineHistory
     from mlops.runs import Run
     from mlops.versions import ModelVersion
 
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 def summarize(
     versions: Sequence[ModelVersion],
     runs: Sequence[tuple[Run, History]],
+    commits: Sequence[PipelineHistory],
     phases: Mapping[str, float],
     wall_seconds: float,
 ) -> dict[str, Any]:
-    """Return what the demo measured: versions, states of each execution, phases, wall time."""
+    """Return what the demo measured: versions, commits, states of each run, phases, wall time."""
     return {
         "versions": [_version(each) for each in versions],
+        "commits": [_commit(each) for each in commits],
         "states": {run.execution_arn: _states(history) for run, history in runs},
         "phases": {name: round(seconds, 3) for name, seconds in phases.items()},
         "wall_seconds": round(wall_seconds, 3),
@@ -36,8 +39,28 @@ def _version(version: ModelVersion) -> dict[str, Any]:
         "baseline": evaluation.baseline if evaluation else {},
         "gate": version.gate,
         "approval_status": version.approval_status,
+        "commit": version.commit,
         "image_digest": version.image_digest,
         "execution_arn": version.execution_arn,
+    }
+
+
+def _commit(history: PipelineHistory) -> dict[str, Any]:
+    execution = history.execution
+    return {
+        "commit": execution.commit,
+        "message": execution.message,
+        "pipeline_execution_id": execution.id,
+        "status": execution.status,
+        "stages": [
+            {
+                "name": action.stage,
+                "status": action.status,
+                "start": action.started.isoformat(timespec="milliseconds"),
+                "seconds": round(action.seconds(action.updated), 3),
+            }
+            for action in history.actions
+        ],
     }
 
 

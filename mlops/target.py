@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from boto3 import Session
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudformation.type_defs import StackTypeDef
+    from mypy_boto3_codebuild import CodeBuildClient
+    from mypy_boto3_codecommit import CodeCommitClient
+    from mypy_boto3_codeconnections import CodeConnectionsClient
+    from mypy_boto3_codepipeline import CodePipelineClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_lambda import LambdaClient
@@ -64,6 +68,26 @@ class Target:
     def cloudformation(self) -> CloudFormationClient:
         """Client for CloudFormation."""
         return self.session.client("cloudformation")
+
+    @cached_property
+    def codebuild(self) -> CodeBuildClient:
+        """Client for CodeBuild."""
+        return self.session.client("codebuild")
+
+    @cached_property
+    def codecommit(self) -> CodeCommitClient:
+        """Client for CodeCommit."""
+        return self.session.client("codecommit")
+
+    @cached_property
+    def codeconnections(self) -> CodeConnectionsClient:
+        """Client for the connections to repositories outside of AWS."""
+        return self.session.client("codeconnections")
+
+    @cached_property
+    def codepipeline(self) -> CodePipelineClient:
+        """Client for CodePipeline."""
+        return self.session.client("codepipeline")
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
@@ -186,9 +210,9 @@ class Deployment:
         return self._output("storage", "RepositoryName")
 
     @property
-    def repository_uri(self) -> str:
-        """Where the images are pushed to."""
-        return self._output("storage", "RepositoryUri")
+    def image_parameter(self) -> str:
+        """Parameter that names the images that runs use."""
+        return self._output("storage", "ImageParameterName")
 
     @property
     def model_package_group(self) -> str:
@@ -209,6 +233,21 @@ class Deployment:
     def run_table(self) -> str | None:
         """Table of which executions were brought to their end, if the stack has one."""
         return self.outputs("training").get("RunTableName")
+
+    @property
+    def pipeline_name(self) -> str:
+        """Pipeline that makes images of commits."""
+        return self._output("model-code", "PipelineName")
+
+    @property
+    def clone_url(self) -> str | None:
+        """Where git finds the model code, None of a repository outside of the account."""
+        return self.outputs("model-code").get("CloneUrlHttp")
+
+    @property
+    def connection_arn(self) -> str | None:
+        """Connection to the repository of the model code, if that is outside of the account."""
+        return self.outputs("model-code").get("ConnectionArn")
 
     def stack(self, part: str) -> str:
         """Name of one of the stacks."""

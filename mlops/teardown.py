@@ -17,6 +17,7 @@ from mlops.ownership import Owner
 from mlops.run_report import ending
 from mlops.runs import describe_run
 from mlops.stack_resources import stack_resources
+from mlops.teardown_pipeline import OF_MODEL_CODE, of_model_code
 from mlops.teardown_steps import Leftover, remove
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _EMBEDDED_CLEANING_SECONDS = 20.0
 
 def leftovers(deployment: Deployment) -> list[Leftover]:
     """List what runs created, in the order in which it can be deleted."""
-    return [*_of_training(deployment), *_of_storage(deployment)]
+    return [*of_model_code(deployment), *_of_training(deployment), *_of_storage(deployment)]
 
 
 def clear(deployment: Deployment, note: Callable[[str], None]) -> None:
@@ -51,17 +52,25 @@ def clear(deployment: Deployment, note: Callable[[str], None]) -> None:
         left = leftovers(deployment)
         if not left:
             return
+        commits = [each for each in left if each.kind in OF_MODEL_CODE]
         runs = [each for each in left if each.kind == "execution"]
+        if commits:  # they start executions
+            _remove(deployment, commits, note)
+            continue
         if runs:
             stop_executions(deployment, runs, note)
             continue
-        for each in left:
-            remove(deployment.target, each)
-            note(f"{each.done}: {each}")
+        _remove(deployment, left, note)
     raise ToolError(
         f"something goes on creating {left[0]} and the like. Stop what starts runs of "
         f"{deployment.stack('training')}, then destroy again."
     )
+
+
+def _remove(deployment: Deployment, left: Sequence[Leftover], note: Callable[[str], None]) -> None:
+    for each in left:
+        remove(deployment.target, each)
+        note(f"{each.done}: {each}")
 
 
 def stop_executions(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops.documents import Evaluation, read_evaluation
+from mlops.pipeline_history import short_commit
 from mlops.render import clock, number
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class ModelVersion:
     evaluation: Evaluation | None
     gate: str
     approval_status: str
+    commit: str
     image_digest: str
     execution_arn: str
     created: datetime
@@ -74,6 +76,7 @@ def _version(deployment: Deployment, package: DescribeModelPackageOutputTypeDef)
         evaluation=read_evaluation(deployment, uri) if uri else None,
         gate=metadata.get("gate", "-"),
         approval_status=package["ModelApprovalStatus"],
+        commit=metadata.get("commit", ""),
         image_digest=metadata.get("image_digest", "-"),
         execution_arn=metadata.get("execution_arn", "-"),
         created=package["CreationTime"],
@@ -89,11 +92,12 @@ def short_digest(digest: str) -> str:
 def versions_table(versions: Sequence[ModelVersion]) -> tuple[list[str], list[list[str]]]:
     """Return columns and rows for people."""
     metric = versions[-1].metric_name if versions else "metric"
-    columns = ["version", "data set", metric, "r2", "baseline", "gate", "approval", "image"]
+    columns = ["version", "data set", "commit", metric, "r2", "baseline", "gate", "approval"]
     rows = [
         [
             str(each.number),
             each.dataset,
+            short_commit(each.commit),
             number(each.metric(metric)),
             number(each.metric("r2")),
             number(each.baseline(metric)),
@@ -104,4 +108,4 @@ def versions_table(versions: Sequence[ModelVersion]) -> tuple[list[str], list[li
         ]
         for each in versions
     ]
-    return [*columns, "created"], rows
+    return [*columns, "image", "created"], rows

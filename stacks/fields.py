@@ -28,6 +28,7 @@ CRON_FIELDS = {
     "day of week": _listed(WEEKDAYS, r"\?", "L", f"{WEEKDAYS}L", f"{WEEKDAYS}#[1-5]"),
     "year": _listed(YEARS),
 }
+BRANCH = re.compile(r"(?!.*(\.\.|//|\.lock(/|$)))[A-Za-z0-9_]([A-Za-z0-9_./-]*[A-Za-z0-9_-])?")
 RATE = re.compile(r"([1-9][0-9]{0,5}) (minute|hour|day)(s?)")
 
 
@@ -45,6 +46,18 @@ def _is_tag_key(key: str) -> str:
     if key.lower().startswith("aws:"):
         raise ValueError('expected another beginning than "aws:", which AWS keeps to itself')
     return key
+
+
+def _is_no_url(name: str) -> str:
+    if name.endswith(".git"):
+        raise ValueError('expected another ending than ".git", which clone URLs keep to themselves')
+    return name
+
+
+def _is_branch(name: str) -> str:
+    if not BRANCH.fullmatch(name):
+        raise ValueError("expected the name of a git branch, such as main or release/1")
+    return name
 
 
 def _is_schedule(expression: str) -> str:
@@ -131,6 +144,22 @@ TagKey = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9_ .:/=+@-]{1,128}$"), AfterValidator(_is_tag_key)
 ]
 TagValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .:/=+@-]{0,256}$")]
+
+SourceRepository = Annotated[
+    str,
+    Field(
+        pattern=r"^(codecommit|(github|bitbucket):[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+"
+        r"|gitlab:[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+)$",
+        max_length=255,
+    ),
+]
+SourceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$"), AfterValidator(_is_no_url)]
+BranchName = Annotated[str, Field(max_length=256), AfterValidator(_is_branch)]
+PipelineName = Annotated[str, Field(pattern=r"^[A-Za-z0-9.@_-]{1,100}$")]
+BuildImage = Annotated[
+    str, Field(pattern=r"^aws/codebuild/(amazonlinux-x86_64-)?standard:[0-9]+\.[0-9]+$")
+]
+BuildMinutes = Annotated[int, Field(ge=5, le=2160)]
 
 EmailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
 HttpsUrl = Annotated[str, Field(pattern=r"^https://[^\s/]+\S*$", max_length=2048)]

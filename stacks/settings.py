@@ -6,7 +6,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from stacks.fields import (
+    BranchName,
     BucketName,
+    BuildImage,
+    BuildMinutes,
     DatasetVersion,
     EmailAddress,
     Finite,
@@ -16,6 +19,7 @@ from stacks.fields import (
     InstanceType,
     KeyArn,
     MetricName,
+    PipelineName,
     PolicyArn,
     Qualifier,
     RepositoryName,
@@ -26,6 +30,8 @@ from stacks.fields import (
     SecurityGroupId,
     SlackChannelId,
     SlackWorkspaceId,
+    SourceName,
+    SourceRepository,
     SubnetId,
     TagKey,
     TagValue,
@@ -163,6 +169,30 @@ class TrainingSettings(JobSettings):
         }
 
 
+class ModelCodeSettings(Section):
+    """Where the model's code is, and what tests it and builds its images."""
+
+    source: SourceRepository
+    repository_name: SourceName
+    branch: BranchName
+    pipeline_name: PipelineName
+    build_image: BuildImage
+    compute_type: Literal["BUILD_GENERAL1_SMALL", "BUILD_GENERAL1_MEDIUM", "BUILD_GENERAL1_LARGE"]
+    test_timeout_minutes: BuildMinutes
+    build_timeout_minutes: BuildMinutes
+
+    @property
+    def connected(self) -> tuple[str, str] | None:
+        """Provider and full name of a repository elsewhere; None means CodeCommit."""
+        provider, _, repository = self.source.partition(":")
+        return (provider, repository) if repository else None
+
+    @property
+    def artifact_prefix(self) -> str:
+        """What CodePipeline begins the keys of a pipeline's artifacts with."""
+        return self.pipeline_name[:20]
+
+
 class Threshold(Section):
     """Limits of one metric: `min` and `max` pass themselves, `above` and `below` do not."""
 
@@ -237,6 +267,7 @@ class Settings(Section):
     storage: StorageSettings
     trigger: TriggerSettings
     training: TrainingSettings
+    model_code: ModelCodeSettings
     quality: QualitySettings
     endpoint: EndpointSettings
     notifications: NotificationSettings

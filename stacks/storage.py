@@ -1,14 +1,18 @@
-"""What outlives every deployment: key, bucket, image repository, model package group."""
+"""What outlives every deployment: key, bucket, images and which is in use, model package group."""
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from stacks.constructs.data_key import DataKey
-from stacks.settings import ProjectSettings, StorageSettings
+from stacks.settings import ProjectSettings, Settings, StorageSettings
+
+NO_IMAGE = "none"
+PIPELINE_ARTIFACT_DAYS = 30
 
 
 class StorageStack(Stack):
@@ -22,11 +26,11 @@ class StorageStack(Stack):
         self,
         scope: Construct,
         construct_id: str,
-        *,
-        project: ProjectSettings,
-        storage: StorageSettings,
+        settings: Settings,
+        environment: str,
     ) -> None:
         super().__init__(scope, construct_id, description="Data, artifacts, images and versions")
+        project, storage = settings.project, settings.storage
         removal_policy = RemovalPolicy[storage.removal_policy.upper()]
         self.key: kms.IKey = (
             kms.Key.from_key_arn(self, "Key", storage.existing_key_arn)
@@ -36,7 +40,7 @@ class StorageStack(Stack):
         self.bucket: s3.IBucket = (
             s3.Bucket.from_bucket_name(self, "Bucket", storage.existing_bucket_name)
             if storage.existing_bucket_name
-            else self._bucket(storage, removal_policy)
+            else self._bucket(storage, settings.model_code.artifact_prefix, removal_policy)
         )
         self.repository: ecr.IRepository = (
             ecr.Repository.from_repository_name(
@@ -52,7 +56,22 @@ class StorageStack(Stack):
             model_package_group_description="Versions of the model, approved by a person",
         )
         self.model_package_group.apply_removal_policy(removal_policy)
+        self._image_parameter(f"/{project.name}/{environment}/image")
         self._outputs(project)
+
+    def _image_parameter(self, name: str) -> None:
+        """Say which images are in use; its name and ARN are known before it is created."""
+        self.image_parameter_name = name
+        self.image_parameter_arn = self.format_arn(
+            service="ssm", resource="parameter", resource_name=name.removeprefix("/")
+        )
+        ssm.StringParameter(
+            self,
+            "ImageParameter",
+            parameter_name=name,
+            description="The images that were built, scanned and put into use last",
+            string_value=NO_IMAGE,
+        )
 
     def _repository(self, project: ProjectSettings, policy: RemovalPolicy) -> ecr.Repository:
         return ecr.Repository(
@@ -65,7 +84,9 @@ class StorageStack(Stack):
             empty_on_delete=policy is RemovalPolicy.DESTROY,
         )
 
-    def _bucket(self, storage: StorageSettings, removal_policy: RemovalPolicy) -> s3.Bucket:
+    def _bucket(
+        self, storage: StorageSettings, artifact_prefix: str, removal_policy: RemovalPolicy
+    ) -> s3.Bucket:
         bucket = s3.Bucket(
             self,
             "Bucket",
@@ -82,7 +103,12 @@ class StorageStack(Stack):
                 s3.LifecycleRule(
                     abort_incomplete_multipart_upload_after=Duration.days(7),
                     noncurrent_version_expiration=Duration.days(storage.noncurrent_version_days),
-                )
+                ),
+                s3.LifecycleRule(
+                    prefix=f"{artifact_prefix}/",
+                    expiration=Duration.days(PIPELINE_ARTIFACT_DAYS),
+                    noncurrent_version_expiration=Duration.days(1),
+                ),
             ],
         )
         # The L2 switch deploys a custom resource to do what this property does.
@@ -101,3 +127,4 @@ class StorageStack(Stack):
         CfnOutput(self, "RepositoryName", value=self.repository.repository_name)
         CfnOutput(self, "RepositoryUri", value=self.repository.repository_uri)
         CfnOutput(self, "ModelPackageGroupName", value=project.model_package_group_name)
+        CfnOutput(self, "ImageParameterName", value=self.image_parameter_name)

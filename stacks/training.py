@@ -2,7 +2,6 @@
 
 from aws_cdk import Aws, CfnOutput, CfnResource, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
@@ -10,6 +9,7 @@ from constructs import Construct
 from stacks.constructs.dataset_trigger import DatasetTrigger
 from stacks.constructs.dead_letters import DeadLetterQueue
 from stacks.constructs.function_factory import FunctionFactory
+from stacks.constructs.lambda_bundle import LambdaBundle
 from stacks.constructs.monitoring import Monitoring
 from stacks.constructs.notifications import RunTopic
 from stacks.constructs.python_function import RETENTION
@@ -32,26 +32,22 @@ class TrainingStack(Stack):
         self,
         scope: Construct,
         construct_id: str,
-        *,
-        lambdas: lambda_.Code,
-        storage: StorageStack,
         settings: Settings,
         environment: str,
+        *,
+        lambdas: LambdaBundle,
+        storage: StorageStack,
     ) -> None:
         super().__init__(scope, construct_id, description="Trains, registers, stages, tests")
         project = settings.project
-        queue = DeadLetterQueue(self, "DeadLetterQueue", key=storage.key)
+        others = f"{project.name}-{environment}-model-code-*"
+        queue = DeadLetterQueue(self, "DeadLetterQueue", key=storage.key, rules=others)
         table = RunTable(self, "RunTable", key=storage.key)
         runs = RunTopic(self, "Runs", key=storage.key, notifications=settings.notifications)
         timetable = Timetable(self, "Timetable", dead_letter_queue=queue, key=storage.key)
+        retention = settings.training.log_retention_days
         factory = FunctionFactory(
-            self,
-            lambdas,
-            storage.key,
-            project.name,
-            settings.training.log_retention_days,
-            queue,
-            environment,
+            self, lambdas.code(), storage.key, project.name, retention, queue, environment
         )
         functions = TrainingFunctions(
             factory, storage=storage, table=table, project=project, endpoint=settings.endpoint
@@ -88,6 +84,9 @@ class TrainingStack(Stack):
             topic=runs.topic,
             settings=settings,
         )
+        # What the model code's pipeline starts, tells and remembers with.
+        self.state_machine, self.dead_letter_queue = state_machine, queue
+        self.table, self.topic = table, runs.topic
         CfnOutput(self, "StateMachineArn", value=state_machine.state_machine_arn)
         CfnOutput(self, "StagingEndpointName", value=project.staging_endpoint_name)
         CfnOutput(self, "DeadLetterQueueUrl", value=queue.queue_url)

@@ -18,6 +18,8 @@ import pytest
 from botocore.config import Config
 
 ROOT = Path(__file__).parents[1]
+CACHE = ROOT / ".cache/builds"
+"""The project's own: `make setup` has installed the environments of jobs and endpoints there."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,7 @@ def start_account(folder: Path, *arguments: str) -> Iterator[RunningAccount]:
         *("-m", "local_account", "--state", str(state)),
         *("--lambda-python", str(ROOT / ".venv-lambda/bin/python")),
         *("--lambda-native-packages", str(ROOT / ".cache/lambda-native")),
-        *("--base-environment", f"model-code={ROOT / '.venv-container'}"),
-        *("--base-environment", f"model-code-processing={ROOT / '.venv-processing'}"),
+        *("--cache", str(CACHE)),
         *arguments,
     ]
     with (

@@ -1,15 +1,16 @@
 """What a model version says of itself."""
 
 import hashlib
-import re
+import unicodedata
 from typing import Any
 
 from model_registry.models import ModelVersion, RegisterRequest
 
 CLIENT_TOKEN_LENGTH = 36
 METADATA_LENGTH = 256
-# SageMaker accepts letters, digits, spaces and _.:/=+-@ in metadata.
-_NOT_METADATA = re.compile(r"[^A-Za-z0-9 _.:/=+@-]+")
+METADATA_NAME_LENGTH = 128
+# Beside the letters, digits and spaces of any language.
+_METADATA_SIGNS = frozenset("_.:/=+-@")
 CONTENT_TYPE = "text/csv"
 
 
@@ -63,17 +64,30 @@ def metadata(request: RegisterRequest) -> dict[str, str]:
         "gate": gate.verdict,
         "gate_mode": gate.mode,
         "gate_summary": gate.summary,
+        "commit": run.commit or "",
+        "author": run.author,
+        "message": run.message,
         **{name: repr(value) for name, value in request.evaluation.metrics.items()},
     }
-    return {name: _allowed(text) for name, text in described.items()}
+    allowed = {
+        _allowed(name, METADATA_NAME_LENGTH): _allowed(text, METADATA_LENGTH)
+        for name, text in described.items()
+    }
+    # SageMaker refuses an empty value.
+    return {name: text for name, text in allowed.items() if name and text}
 
 
 def _digest(image_uri: str) -> str:
     return image_uri.rpartition("@")[2]
 
 
-def _allowed(text: str) -> str:
-    return _NOT_METADATA.sub("", text)[:METADATA_LENGTH].strip()
+def _allowed(text: str, length: int) -> str:
+    kept = (each for each in " ".join(text.split()) if _is_metadata(each))
+    return "".join(kept)[:length].strip()
+
+
+def _is_metadata(character: str) -> bool:
+    return character in _METADATA_SIGNS or unicodedata.category(character)[0] in "LNZ"
 
 
 def model_version(model_package_arn: str) -> ModelVersion:

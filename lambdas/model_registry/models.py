@@ -27,6 +27,9 @@ class RunIdentity(Request):
     dataset: DatasetIdentity
     image: Images
     settings_digest: str
+    commit: str | None = None
+    author: str = ""
+    message: str = ""
 
 
 class EvaluationResult(Request):

@@ -1,11 +1,12 @@
-"""What PrepareRun asks S3, ECR and Step Functions."""
+"""What PrepareRun asks S3, ECR, SSM and Step Functions."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-from prepare_run.models import Claim, PushedImage
-from shared import aws, executions, objects, version_records
+from botocore.exceptions import ClientError
+
+from prepare_run.models import Claim
+from shared import aws, executions, images, objects, version_records
 from shared.errors import DatasetInvalid
 from shared.manifests import MANIFEST_BYTES
 from shared.version_records import RECORD_BYTES, VersionRecord
@@ -47,16 +48,25 @@ class RunGateway:
         found = objects.listed(self._bucket, prefix)
         return {each["Key"].removeprefix(prefix): each["Size"] for each in found}
 
-    def images(self) -> Iterator[PushedImage]:
-        """Every image of the repository."""
-        paginator = aws.ecr().get_paginator("describe_images")
-        for page in paginator.paginate(repositoryName=self._repository):
-            for image in page["imageDetails"]:
-                yield PushedImage(
-                    digest=image["imageDigest"],
-                    tags=tuple(image.get("imageTags", ())),
-                    pushed_at=image["imagePushedAt"],
-                )
+    def newest_version(self) -> str | None:
+        """The data set version whose manifest was written last, if there is any."""
+        return objects.newest_version(self._bucket)
+
+    def published_images(self, parameter_name: str) -> str | None:
+        """What the pipeline wrote of the images it built last, if it has built any."""
+        return images.published(parameter_name)
+
+    def has_image(self, digest: str) -> bool:
+        """Whether an image is in the repository."""
+        try:
+            aws.ecr().describe_images(
+                repositoryName=self._repository, imageIds=[{"imageDigest": digest}]
+            )
+        except ClientError as error:
+            if aws.error_code(error) == "ImageNotFoundException":
+                return False
+            raise
+        return True
 
     def newest_claim(self, run_key: str) -> Claim | None:
         """Who runs, or ran, the newest attempt."""

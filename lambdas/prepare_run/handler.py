@@ -7,6 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from prepare_run.gateway import RunGateway
+from prepare_run.logic import nothing_to_train
 from prepare_run.models import PrepareRunRequest
 from prepare_run.preparation import prepare_run
 from shared.environment import PrepareRunEnvironment
@@ -26,12 +27,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     request = parse_request(PrepareRunRequest, event)
     gateway = RunGateway(environment.bucket_name, environment.repository_name)
     run = prepare_run(request, environment, gateway)
+    prepared = run.model_dump() if run else nothing_to_train(request.request.trigger)
     logger.info(
         "Run prepared",
-        run_key=run.run_key,
-        run_name=run.name,
-        status=run.status,
-        trigger=run.trigger,
+        run_key=prepared["run_key"],
+        run_name=prepared["name"],
+        status=prepared["status"],
+        trigger=prepared["trigger"],
+        commit=prepared["commit"],
     )
-    metrics.add_metric(name=f"Runs{run.status}", unit=MetricUnit.Count, value=1)
-    return run.model_dump()
+    metrics.add_metric(name=f"Runs{prepared['status']}", unit=MetricUnit.Count, value=1)
+    return prepared

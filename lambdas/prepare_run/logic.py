@@ -4,20 +4,22 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
+from typing import Any
 
 from pydantic import ValidationError
 
-from prepare_run.models import Dataset, ImagePair, PushedImage, Run, Trigger
+from prepare_run.models import BuiltImage, Dataset, ImagePair, Run, Trigger
 from shared.canonical import json_sha256
 from shared.datasets import MANIFEST_NAME, SPLITS, slug
-from shared.errors import DatasetInvalid, ImageMissing
+from shared.errors import DatasetInvalid
 from shared.events import first_problem
 from shared.manifests import Manifest
 
 CONTENT_TYPES = {".csv": "text/csv", ".parquet": "application/x-parquet"}
-PROCESSING_TAG_SUFFIX = "-processing"
 # SageMaker's names have at most 63 characters; "-validate" and "-evaluate" are added to this one.
 RUN_NAME_LENGTH = 54
+# Of an author and of a commit's message, which may be as long as somebody likes.
+SOURCE_LENGTH = 256
 
 
 def parse_manifest(content: bytes, uri: str, version: str) -> Manifest:
@@ -126,32 +128,6 @@ def describe_dataset(manifest: Manifest, root: str) -> Dataset:
     )
 
 
-def newest_pair(images: Iterable[PushedImage], repository_uri: str) -> ImagePair:
-    """The pair `<tag>` and `<tag>-processing` whose younger image is the newest.
-
-    Raises
-    ------
-    ImageMissing
-        If no tag has both.
-    """
-    by_tag = {tag: image for image in images for tag in image.tags}
-    pairs = [
-        (image, by_tag[f"{tag}{PROCESSING_TAG_SUFFIX}"])
-        for tag, image in by_tag.items()
-        if f"{tag}{PROCESSING_TAG_SUFFIX}" in by_tag
-    ]
-    if not pairs:
-        raise ImageMissing(
-            f"{repository_uri}: no pair of images tagged <tag> and <tag>{PROCESSING_TAG_SUFFIX} "
-            f"among {len(by_tag)} tags. Push both images."
-        )
-    training, processing = max(pairs, key=lambda pair: max(image.pushed_at for image in pair))
-    return ImagePair(
-        training=f"{repository_uri}@{training.digest}",
-        processing=f"{repository_uri}@{processing.digest}",
-    )
-
-
 def settings_digest(hyperparameters: Mapping[str, str]) -> str:
     """Digest of the settings that change the model: the hyperparameters.
 
@@ -190,7 +166,7 @@ def describe_run(
     deployment: str,
     bucket: str,
     dataset: Dataset,
-    image: ImagePair,
+    built: BuiltImage,
     hyperparameters: dict[str, str],
     key: str,
     attempt: int,
@@ -208,7 +184,10 @@ def describe_run(
         attempt=attempt,
         name=name,
         dataset=dataset,
-        image=image,
+        image=built.pair,
+        commit=built.commit,
+        author=_one_line(built.author),
+        message=_one_line(built.message),
         hyperparameters=hyperparameters,
         settings_digest=settings_digest(hyperparameters),
         validation_job_name=f"{name}-validate",
@@ -217,3 +196,15 @@ def describe_run(
         training_uri=f"{root}/training",
         evaluation_uri=f"{root}/evaluation",
     )
+
+
+def nothing_to_train(trigger: Trigger) -> dict[str, Any]:
+    """Return what stands for a run where no data set has arrived: its fields, and no values.
+
+    The state machine selects each of them, and fails over one that is missing.
+    """
+    return {**dict.fromkeys(Run.model_fields), "status": "NothingToTrain", "trigger": trigger}
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:SOURCE_LENGTH]

@@ -1,9 +1,8 @@
 """Shapes that PrepareRun reads and returns."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.datasets import Version
 from shared.events import Request
@@ -11,19 +10,55 @@ from shared.events import Request
 HyperparameterName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,255}$")]
 HyperparameterValue = Annotated[str, Field(max_length=2500)]
 Hyperparameters = dict[HyperparameterName, HyperparameterValue]
-Trigger = Literal["upload", "schedule", "manual", "retry", "reconciler"]
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+Trigger = Literal["upload", "schedule", "manual", "retry", "reconciler", "code"]
+
+
+class ImagePair(BaseModel):
+    """The training image and the processing image built from the same code, by digest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    training: str
+    processing: str
+
+
+class BuiltImage(BaseModel):
+    """A pair of images and the commit it was built from, as far as that is told."""
+
+    model_config = ConfigDict(frozen=True)
+
+    pair: ImagePair
+    commit: Commit | None = None
+    author: str = ""
+    message: str = ""
 
 
 class ExecutionInput(Request):
-    """What an execution is asked to do; a mistyped name must not train something else."""
+    """What an execution is asked to do; a mistyped name must not train something else.
+
+    No data set means the newest; no image means what the pipeline built last.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     trigger: Trigger = "manual"
-    dataset: Version
+    dataset: Version | None
     manifest_version_id: str | None = None
     hyperparameters: Hyperparameters = {}
     again: bool = False
+    image: ImagePair | None = None
+    commit: Commit | None = None
+    author: str = ""
+    message: str = ""
+
+    @model_validator(mode="after")
+    def _says_of_what(self) -> Self:
+        if self.manifest_version_id and not self.dataset:
+            raise ValueError("manifest_version_id is of no data set; give its dataset as well")
+        if (self.commit or self.author or self.message) and not self.image:
+            raise ValueError("commit, author and message are of no image; give its image as well")
+        return self
 
 
 class PrepareRunRequest(Request):
@@ -34,23 +69,14 @@ class PrepareRunRequest(Request):
     hyperparameters: Hyperparameters
 
 
-class PushedImage(BaseModel):
-    """An image of the repository; untagged ones have no tags."""
-
-    model_config = ConfigDict(frozen=True)
-
-    digest: str
-    tags: tuple[str, ...]
-    pushed_at: datetime
-
-
-class ImagePair(BaseModel):
-    """The training image and the processing image built from the same code, by digest."""
-
-    model_config = ConfigDict(frozen=True)
+class PublishedImages(Request):
+    """What the pipeline's build writes into the parameter."""
 
     training: str
     processing: str
+    commit: Commit
+    author: str = ""
+    message: str = ""
 
 
 class Claim(BaseModel):
@@ -84,6 +110,9 @@ class Run(BaseModel):
     name: str
     dataset: Dataset
     image: ImagePair
+    commit: str | None
+    author: str
+    message: str
     hyperparameters: dict[str, str]
     settings_digest: str
     validation_job_name: str

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-from prepare_run import logic
+from prepare_run import image_choice, logic
 from prepare_run.gateway import RunGateway
-from prepare_run.models import Dataset, ExecutionInput, PrepareRunRequest, Run
+from prepare_run.models import BuiltImage, Dataset, ExecutionInput, PrepareRunRequest, Run
 from shared.datasets import manifest_key
 from shared.environment import PrepareRunEnvironment
-from shared.errors import RunKeyContended
+from shared.errors import ImageMissing, RunKeyContended
 from shared.executions import RUNNING
 
 CLAIM_ROUNDS = 10
@@ -23,31 +23,34 @@ class Turn(NamedTuple):
 
 def prepare_run(
     request: PrepareRunRequest, environment: PrepareRunEnvironment, gateway: RunGateway
-) -> Run:
-    """Identify the run that an execution is asked for, and claim it.
+) -> Run | None:
+    """Identify the run that an execution is asked for, and claim it; None without any data set.
 
     Raises
     ------
     DatasetInvalid
         If the data set version is not what its manifest says.
-    ImageMissing
-        If there is no image to train with.
+    ImageMissing, ImageInvalid
+        If there is no image to train with, or it is not one of this repository.
     RunKeyContended
         If the run key cannot be claimed for all the others that want it.
     """
     asked = request.request
+    version = asked.dataset or gateway.newest_version()
+    if version is None:
+        return None
     hyperparameters = request.hyperparameters | asked.hyperparameters
-    dataset = read_dataset(asked, environment.bucket_name, gateway)
-    image = logic.newest_pair(gateway.images(), environment.repository_uri)
+    dataset = read_dataset(version, asked.manifest_version_id, environment.bucket_name, gateway)
+    built = choose_image(asked, environment, gateway)
     settings = logic.settings_digest(hyperparameters)
-    run_key = logic.run_key(dataset.digest, image, settings)
+    run_key = logic.run_key(dataset.digest, built.pair, settings)
     turn = take_turn(run_key, request.execution_arn, gateway, again=asked.again)
     return logic.describe_run(
         project=environment.project_name,
         deployment=environment.deployment_id,
         bucket=environment.bucket_name,
         dataset=dataset,
-        image=image,
+        built=built,
         hyperparameters=hyperparameters,
         key=run_key,
         attempt=turn.attempt,
@@ -56,18 +59,46 @@ def prepare_run(
     )
 
 
-def read_dataset(asked: ExecutionInput, bucket: str, gateway: RunGateway) -> Dataset:
+def read_dataset(
+    version: str, manifest_version_id: str | None, bucket: str, gateway: RunGateway
+) -> Dataset:
     """Check manifest and objects against each other.
 
     Version ids in the manifest are not compared: files that were uploaded again with the same
     bytes are the same, and the validation job reads the bytes.
     """
-    root = f"s3://{bucket}/{asked.dataset}/"
-    key = manifest_key(asked.dataset)
-    content = gateway.manifest(key, asked.manifest_version_id)
-    manifest = logic.parse_manifest(content, f"s3://{bucket}/{key}", asked.dataset)
-    logic.check_objects(manifest, root, gateway.object_sizes(f"{asked.dataset}/"))
+    root = f"s3://{bucket}/{version}/"
+    key = manifest_key(version)
+    content = gateway.manifest(key, manifest_version_id)
+    manifest = logic.parse_manifest(content, f"s3://{bucket}/{key}", version)
+    logic.check_objects(manifest, root, gateway.object_sizes(f"{version}/"))
     return logic.describe_dataset(manifest, root)
+
+
+def choose_image(
+    asked: ExecutionInput, environment: PrepareRunEnvironment, gateway: RunGateway
+) -> BuiltImage:
+    """Take the images of the input, or else those that the pipeline built last.
+
+    Raises
+    ------
+    ImageMissing
+        If none has been built yet, or the repository does not have one of the two any more.
+    ImageInvalid
+        If one of them is not of this repository, or not by digest.
+    """
+    built, source = image_choice.asked_for(asked), "the execution's input"
+    if built is None:
+        parameter = environment.image_parameter_name
+        built = image_choice.published(gateway.published_images(parameter), parameter)
+        source = f"parameter {parameter}"
+    for name, digest in image_choice.digests(built, environment.repository_uri, source).items():
+        if not gateway.has_image(digest):
+            raise ImageMissing(
+                f"{name}: named by {source}, but not in the repository. Let the pipeline build "
+                "the commit again, or start without an image of your own."
+            )
+    return built
 
 
 def take_turn(run_key: str, execution_arn: str, gateway: RunGateway, *, again: bool) -> Turn:

@@ -24,6 +24,7 @@ from shared.events import Request
 
 Fields = TypeVar("Fields", bound=Request)
 FIRST_STATE = "PrepareRun"
+NEWEST = "the newest; which one that is was not found out"
 REGISTERING = "RegisterModelVersion"
 # Where every caught error leads: `$.failed` names the states that it came from.
 EXPLAINING = frozenset({"ExplainFailure", "RunFailed", "RunFailedUnexplained"})
@@ -80,12 +81,18 @@ def _context(last: Visit) -> Context:
     run = _fields(RunFields, known.get("run"))
     return Context(
         state=state,
-        dataset=run.dataset.version if run else request.dataset if request else None,
+        dataset=_dataset(run, request),
         run=run,
         registered=_fields(RegisteredFields, known.get("registered")) if run else None,
         endpoint=_fields(EndpointFields, known.get("endpoint")) if run else None,
         deployed=run is not None and "deployment" in known,
     )
+
+
+def _dataset(run: RunFields | None, request: RequestFields | None) -> str | None:
+    if run:
+        return run.dataset.version
+    return (request.dataset or NEWEST) if request else None
 
 
 def _fields(model: type[Fields], document: object) -> Fields | None:

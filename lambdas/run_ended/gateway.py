@@ -1,6 +1,5 @@
 """What RunEnded asks of executions, jobs, model versions, logs and the topic."""
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -8,12 +7,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from run_ended.models import Execution, Job, Version
-from shared import aws, executions, version_records
+from shared import aws, executions, log_lines, version_records
 
 PAGES = 20
-LOG_LINES = 20
-LOG_BYTES = 4096
-LINE_LENGTH = 1000
 
 
 def execution(arn: str) -> Execution | None:
@@ -125,15 +121,9 @@ def last_log_lines(job: Job | None) -> tuple[str, ...]:
     if job is None:
         return ()
     try:
-        lines = list(_log_lines(job))
+        return log_lines.bounded(list(_log_lines(job)))
     except (ClientError, BotoCoreError):
         return ()
-    kept: list[str] = []
-    for line in reversed(lines[-LOG_LINES:]):
-        if len("\n".join([line, *kept]).encode()) > LOG_BYTES:
-            break
-        kept.insert(0, line)
-    return tuple(kept)
 
 
 def _log_lines(job: Job) -> Iterator[str]:
@@ -141,20 +131,4 @@ def _log_lines(job: Job) -> Iterator[str]:
         logGroupName=job.log_group, logStreamNamePrefix=f"{job.name}/"
     )
     for stream in streams["logStreams"]:
-        answer = aws.logs().get_log_events(
-            logGroupName=job.log_group,
-            logStreamName=stream["logStreamName"],
-            limit=LOG_LINES,
-            startFromHead=False,
-        )
-        yield from (event["message"].rstrip()[:LINE_LENGTH] for event in answer["events"])
-
-
-def publish(topic_arn: str, subject: str, messages: Mapping[str, str]) -> None:
-    """Send a notification that reads differently by protocol."""
-    aws.sns().publish(
-        TopicArn=topic_arn,
-        Subject=subject,
-        Message=json.dumps(messages),
-        MessageStructure="json",
-    )
+        yield from log_lines.newest(job.log_group, stream["logStreamName"])

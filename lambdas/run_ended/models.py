@@ -55,9 +55,9 @@ class RunEndedRequest(Request):
 
 
 class RequestFields(Request):
-    """What the execution was asked for."""
+    """What the execution was asked for; no data set means the newest."""
 
-    dataset: str
+    dataset: str | None
 
 
 class DatasetFields(Request):
@@ -76,6 +76,9 @@ class RunFields(Request):
     run_key: str
     name: Annotated[str, Field(min_length=1, max_length=63)]
     dataset: DatasetFields
+    commit: str | None = None
+    author: str = ""
+    message: str = ""
     validation_job_name: str
     evaluation_job_name: str
 

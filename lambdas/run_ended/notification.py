@@ -1,21 +1,15 @@
-"""What people are told of a run's end: the wording, by protocol."""
+"""What people are told of a run's end: the facts and the next steps."""
 
-import json
 from collections.abc import Iterator
 from functools import partial
 
 from run_ended.cleaning import APPROVED
 from run_ended.context import error_of, job_of_state
-from run_ended.models import Ended
+from run_ended.models import Ended, RunFields
+from shared import notices
 from shared.commands import mlops
 from shared.errors import AFTER_MENDING_DATA, NOT_WORTH_A_RETRY
 
-SUBJECT_LENGTH = 100
-CAUSE_LENGTH = 4096
-# The chat client shows no message with a longer title or description.
-TITLE_LENGTH = 250
-DESCRIPTION_LENGTH = 8000
-CHAT_CAUSE_LENGTH = 2048
 HINTS = {
     "States.DataLimitExceeded": "A state's input or output has more than 262,144 bytes: let the "
     "state pass an S3 URI instead.",
@@ -25,18 +19,28 @@ HINTS = {
 
 
 def subject(ended: Ended, project: str, *, repeated: bool) -> str:
-    """One line of at most 100 printable ASCII characters, as SNS takes it."""
+    """Return the notification's subject."""
     execution = ended.execution
-    what = "succeeded" if ended.execution.succeeded else f"{execution.status}: {_error(ended)[0]}"
-    line = f"{'Repeated: ' if repeated else ''}{project}: run {execution.name} {what}"
-    printable = "".join(each if " " <= each <= "~" else "?" for each in line)
-    return printable[:SUBJECT_LENGTH].rstrip()
+    what = "succeeded" if execution.succeeded else f"{execution.status}: {_error(ended)[0]}"
+    return notices.subject(f"{project}: run {execution.name} {what}", repeated=repeated)
 
 
 def messages(ended: Ended, project: str, *, title: str) -> dict[str, str]:
-    """Return the message by protocol: a mail is read by people, https by the chat client."""
-    text = _text(ended, project)
-    return {"default": text, "email": text, "https": _chat(ended, project, title)}
+    """Return the message by protocol."""
+    execution = ended.execution
+    notice = notices.Notice(
+        identity=f"{execution.name}-{execution.redrives}",
+        thread=execution.name,
+        event_type=execution.status,
+        project=project,
+        heading=f"Run {execution.name} of {project}",
+        facts=tuple(_facts(ended)),
+        log_title=_log_title(ended),
+        log=ended.log,
+        next_steps=next_steps(ended),
+        source=("Execution", execution.arn),
+    )
+    return notices.messages(notice, title=title)
 
 
 def next_steps(ended: Ended) -> tuple[str, ...]:
@@ -49,7 +53,7 @@ def next_steps(ended: Ended) -> tuple[str, ...]:
     if error in AFTER_MENDING_DATA:
         return (show, command("data publish FOLDER --version NEW"))
     if error == "ImageMissing":
-        return (command("image push"), retry)
+        return (command("pipelines follow"), retry)
     if error in NOT_WORTH_A_RETRY:
         return (show,)
     return (show, retry)
@@ -68,7 +72,7 @@ def _error(ended: Ended) -> tuple[str, str]:
     return error_of(ended.execution, ended.context)
 
 
-def _facts(ended: Ended, cause_length: int) -> Iterator[tuple[str, str]]:
+def _facts(ended: Ended) -> Iterator[tuple[str, str]]:
     """What happened, where, and what is left: a name and one line each."""
     context = ended.context
     yield "Status", ended.execution.status
@@ -76,14 +80,21 @@ def _facts(ended: Ended, cause_length: int) -> Iterator[tuple[str, str]]:
         error, cause = _error(ended)
         yield "State", context.state or "unknown: the history could not be read"
         yield "Error", error
-        yield "Cause", cause[:cause_length]
+        yield "Cause", cause
         if error in HINTS:
             yield "Hint", HINTS[error]
     yield "Data set", context.dataset or "unknown: the input could not be used"
+    if context.run and context.run.commit:
+        yield "Commit", _commit(context.run)
     yield "Model version", _version(ended)
     yield "Staging", ended.staging.said
     for problem in ended.left:
         yield "Not cleaned up yet, is tried again", problem
+
+
+def _commit(run: RunFields) -> str:
+    by = f", {run.author}" if run.author else ""
+    return f"{run.commit}{by}: {run.message}" if run.message else f"{run.commit}{by}"
 
 
 def _version(ended: Ended) -> str:
@@ -104,40 +115,3 @@ def _log_title(ended: Ended) -> str:
     job = job_of_state(ended.context)
     where = f" ({job.log_group}, streams {job.name}/)" if job else ""
     return f"Last log lines{where}"
-
-
-def _text(ended: Ended, project: str) -> str:
-    lines = [f"Run {ended.execution.name} of {project}", ""]
-    lines += [f"{name}: {value}" for name, value in _facts(ended, CAUSE_LENGTH)]
-    if ended.log:
-        lines += ["", f"{_log_title(ended)}:", *(f"  {line}" for line in ended.log)]
-    lines += ["", "Next:", *(f"  {step}" for step in next_steps(ended))]
-    return "\n".join([*lines, "", f"Execution: {ended.execution.arn}", ""])
-
-
-def _chat(ended: Ended, project: str, title: str) -> str:
-    """Custom notification of the AWS chat client, schema 1.0, which renders Markdown."""
-    lines = [f"*{name}:* {value}" for name, value in _facts(ended, CHAT_CAUSE_LENGTH)]
-    if ended.log:
-        fenced = "\n".join(ended.log).replace("```", "'''")
-        lines += [f"*{_log_title(ended)}:*", f"```\n{fenced}\n```"]
-    execution = ended.execution
-    document = {
-        "version": "1.0",
-        "source": "custom",
-        "id": f"{execution.name}-{execution.redrives}",
-        "content": {
-            "textType": "client-markdown",
-            "title": title[:TITLE_LENGTH],
-            "description": "\n".join(lines)[:DESCRIPTION_LENGTH],
-            "nextSteps": [f"`{step}`" for step in next_steps(ended)],
-        },
-        "metadata": {
-            "threadId": execution.name,
-            "summary": title[:TITLE_LENGTH],
-            "eventType": execution.status,
-            "relatedResources": [execution.arn],
-            "additionalContext": {"project": project},
-        },
-    }
-    return json.dumps(document)

@@ -11,6 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
+    from mypy_boto3_codebuild import CodeBuildClient
+    from mypy_boto3_codepipeline import CodePipelineClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_lambda import LambdaClient
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
 
 RETRIES = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5)
@@ -81,8 +84,26 @@ def scheduler() -> EventBridgeSchedulerClient:
 
 @cache
 def logs() -> CloudWatchLogsClient:
-    """Job logs."""
+    """Logs of jobs and builds."""
     return boto3.client("logs", config=RETRIES)
+
+
+@cache
+def ssm() -> SSMClient:
+    """The parameter that names the images."""
+    return boto3.client("ssm", config=RETRIES)
+
+
+@cache
+def codebuild() -> CodeBuildClient:
+    """Builds of the pipeline."""
+    return boto3.client("codebuild", config=RETRIES)
+
+
+@cache
+def codepipeline() -> CodePipelineClient:
+    """The pipeline's executions and actions."""
+    return boto3.client("codepipeline", config=RETRIES)
 
 
 @cache

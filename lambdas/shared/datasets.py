@@ -2,7 +2,9 @@
 
 import hashlib
 import re
-from typing import Annotated
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator
 
@@ -33,6 +35,19 @@ def _checked_version(name: str) -> str:
 
 
 Version = Annotated[str, AfterValidator(_checked_version)]
+
+
+class StoredManifest(NamedTuple):
+    """A data set version that has a manifest, and since when."""
+
+    version: str
+    last_modified: datetime
+
+
+def newest(manifests: Iterable[StoredManifest]) -> str | None:
+    """Return the version whose manifest was written last."""
+    found = max(manifests, key=lambda each: (each.last_modified, each.version), default=None)
+    return found.version if found else None
 
 
 def manifest_key(version: str) -> str:

@@ -51,6 +51,7 @@ class PrepareRunEnvironment(Environment):
     bucket_name: Name
     repository_name: Name
     repository_uri: Name
+    image_parameter_name: Name
 
 
 class EvaluationReaderEnvironment(Environment):
@@ -95,9 +96,10 @@ class StagingLockEnvironment(Environment):
 
 
 class StartRunEnvironment(Environment):
-    """Which bucket's manifests start which state machine."""
+    """Which bucket's manifests start which state machine, once there is an image."""
 
     bucket_name: Name
+    image_parameter_name: Name
     state_machine_arn: Name
 
 
@@ -145,3 +147,12 @@ class ReconcilerEnvironment(Environment):
     start_run_function_arn: Name
     dataset_sealer_function_arn: Name
     run_ended_function_arn: Name
+
+
+class PipelineFailedEnvironment(Environment):
+    """What failures are told once by, and to whom."""
+
+    environment_name: Name
+    project_name: Name
+    run_table_name: Name
+    topic_arn: Name

@@ -4,7 +4,8 @@ PipelineError
 ├── InputError              who sent the data, the image or the event must correct it
 │   ├── EventInvalid            an event or a state's input has another shape
 │   ├── DatasetInvalid          manifest and objects of a data set version disagree
-│   ├── ImageMissing            the repository has no pair of images
+│   ├── ImageMissing            no image has been built yet, or it is not there any more
+│   ├── ImageInvalid            an image is not one of the repository, or not by digest
 │   ├── EvaluationInvalid       a file of the evaluation cannot be read
 │   └── UploadInvalid           an uploaded object belongs to no data set version
 ├── OutcomeError            the run's model or endpoint is not good enough to go on
@@ -28,6 +29,7 @@ NOT_WORTH_A_RETRY = AFTER_MENDING_DATA | {
     "HyperparametersInvalid",
     "QualityGateFailed",
     "MetricsMissing",
+    "ImageInvalid",
 }
 
 
@@ -48,7 +50,11 @@ class DatasetInvalid(InputError):
 
 
 class ImageMissing(InputError):
-    """The repository has no pair of training and processing image."""
+    """No image has been built yet, or the repository does not have it any more."""
+
+
+class ImageInvalid(InputError):
+    """An image is not one of the project's repository, or not named by its digest."""
 
 
 class EvaluationInvalid(InputError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from shared import aws
-from shared.datasets import is_version
+from shared.datasets import StoredManifest, is_version, manifest_key, newest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,3 +38,14 @@ def head(bucket: str, key: str) -> HeadObjectOutputTypeDef | None:
         if aws.error_code(error) in aws.MISSING:
             return None
         raise
+
+
+def newest_version(bucket: str) -> str | None:
+    """Return the data set version whose manifest was written last, or None where none has one."""
+    return newest(_manifests(bucket))
+
+
+def _manifests(bucket: str) -> Iterator[StoredManifest]:
+    for version in versions(bucket):
+        if found := head(bucket, manifest_key(version)):
+            yield StoredManifest(version, found["LastModified"])

@@ -1,4 +1,4 @@
-"""The run table: who holds staging, and which executions were brought to their end.
+"""The run table: who holds staging, which executions were brought to their end, what was told.
 
 Items have the key `id`; every write is conditional, so that two Lambdas never both succeed.
 """
@@ -77,9 +77,12 @@ def release_lock(table: str, holder: str) -> bool:
     )
 
 
-def end(table: str, execution_arn: str) -> End:
-    """Return how far an execution has been brought to its end."""
-    item = _read(table, _end_id(execution_arn))
+def end(table: str, ended: str) -> End:
+    """Return how far an execution has been brought to its end, or what was told of an action.
+
+    An action of the pipeline that has failed is only told of: of its end, nothing else is noted.
+    """
+    item = _read(table, _end_id(ended))
     return End(
         notified="notified_at" in item,
         completed="completed_at" in item,
@@ -113,13 +116,13 @@ def begin_end(table: str, execution_arn: str, *, redrives: int, now: int) -> boo
     )
 
 
-def claim_notification(table: str, execution_arn: str, *, now: int, claimant: str = "") -> bool:
-    """Take the one notification of an execution; False if it was taken before."""
-    return _claim(table, execution_arn, "attribute_not_exists(notified_at)", now, claimant, {})
+def claim_notification(table: str, ended: str, *, now: int, claimant: str = "") -> bool:
+    """Take the one notification of an end; False if it was taken before."""
+    return _claim(table, ended, "attribute_not_exists(notified_at)", now, claimant, {})
 
 
 def reclaim_notification(
-    table: str, execution_arn: str, *, instead_of: End, now: int, claimant: str
+    table: str, ended: str, *, instead_of: End, now: int, claimant: str
 ) -> bool:
     """Take a notification from who took it and did not send it; False if that has changed."""
     condition = (
@@ -129,15 +132,15 @@ def reclaim_notification(
         ":claimed_at": {"N": str(instead_of.claimed_at)},
         ":former": {"S": instead_of.claimant},
     }
-    return _claim(table, execution_arn, condition, now, claimant, former)
+    return _claim(table, ended, condition, now, claimant, former)
 
 
-def release_notification(table: str, execution_arn: str, *, claimant: str) -> bool:
+def release_notification(table: str, ended: str, *, claimant: str) -> bool:
     """Give a notification back that was certainly not sent; False if another one has it."""
     return _succeeds(
         lambda: aws.dynamodb().update_item(
             TableName=table,
-            Key={"id": {"S": _end_id(execution_arn)}},
+            Key={"id": {"S": _end_id(ended)}},
             UpdateExpression="REMOVE notified_at, claimant",
             ConditionExpression="claimant = :claimant AND attribute_not_exists(published_at)",
             ExpressionAttributeValues={":claimant": {"S": claimant}},
@@ -145,9 +148,9 @@ def release_notification(table: str, execution_arn: str, *, claimant: str) -> bo
     )
 
 
-def confirm_notification(table: str, execution_arn: str, *, now: int) -> bool:
+def confirm_notification(table: str, ended: str, *, now: int) -> bool:
     """Note that the notification was sent; False if that was noted before."""
-    return _mark(table, execution_arn, "published_at", now)
+    return _mark(table, ended, "published_at", now)
 
 
 def count_repair(table: str, execution_arn: str) -> int:
@@ -180,13 +183,13 @@ def record_sealed(table: str, version: str, listing: str) -> None:
     )
 
 
-def _end_id(execution_arn: str) -> str:
-    return f"ended#{execution_arn}"
+def _end_id(ended: str) -> str:
+    return f"ended#{ended}"
 
 
 def _claim(
     table: str,
-    execution_arn: str,
+    ended: str,
     condition: str,
     now: int,
     claimant: str,
@@ -195,7 +198,7 @@ def _claim(
     return _succeeds(
         lambda: aws.dynamodb().update_item(
             TableName=table,
-            Key={"id": {"S": _end_id(execution_arn)}},
+            Key={"id": {"S": _end_id(ended)}},
             UpdateExpression="SET notified_at = :now, claimant = :claimant, "
             "expires_at = :expires_at",
             ConditionExpression=condition,
@@ -209,11 +212,11 @@ def _claim(
     )
 
 
-def _mark(table: str, execution_arn: str, attribute: str, now: int) -> bool:
+def _mark(table: str, ended: str, attribute: str, now: int) -> bool:
     return _succeeds(
         lambda: aws.dynamodb().update_item(
             TableName=table,
-            Key={"id": {"S": _end_id(execution_arn)}},
+            Key={"id": {"S": _end_id(ended)}},
             UpdateExpression="SET #attribute = :now, expires_at = :expires_at",
             ConditionExpression="attribute_not_exists(#attribute)",
             ExpressionAttributeNames={"#attribute": attribute},

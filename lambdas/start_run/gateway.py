@@ -1,13 +1,11 @@
-"""What StartRun asks S3 and Step Functions."""
+"""What StartRun asks Step Functions."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import ClientError
 
-from shared import aws, objects
-from shared.datasets import manifest_key
-from start_run.models import Start, StoredManifest
+from shared import aws
+from start_run.models import Start
 
 # Clocks differ by less; duplicates that arrive faster are counted as started, and started once.
 CLOCKS_DIFFER = timedelta(seconds=1)
@@ -31,10 +29,3 @@ def start(state_machine_arn: str, asked: Start) -> bool:
             return False
         raise
     return response["startDate"] >= asked_at - CLOCKS_DIFFER
-
-
-def manifests(bucket: str) -> Iterator[StoredManifest]:
-    """Every data set version that has a manifest."""
-    for version in objects.versions(bucket):
-        if head := objects.head(bucket, manifest_key(version)):
-            yield StoredManifest(version, head["LastModified"])

@@ -1,21 +1,34 @@
 """Entry point of StartRunLambda."""
 
-from typing import Any
+from typing import Any, Literal
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from shared import images, objects
 from shared.environment import StartRunEnvironment
 from shared.errors import EventInvalid
 from shared.events import parse_request
 from shared.uploads import uploaded_object
 from start_run import gateway
-from start_run.logic import newest_version, start_of_manifest, start_of_schedule
+from start_run.logic import start_of_manifest, start_of_schedule
 from start_run.models import ManifestRequest, ScheduleRequest, Start, StartResult
 
 logger = Logger()
 metrics = Metrics()
+METRIC_OF = {
+    "Started": "RunsStarted",
+    "Duplicate": "EventsDuplicate",
+    "NothingToTrain": "SchedulesWithoutData",
+    "WaitsForImage": "RunsWaitingForImage",
+}
+SAID = {
+    "Started": "Run started",
+    "Duplicate": "Duplicate event",
+    "NothingToTrain": "No data set version has a manifest",
+    "WaitsForImage": "No image is built yet: the reconciler asks again",
+}
 
 
 @logger.inject_lambda_context
@@ -24,18 +37,23 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Start the execution that an event asks for, once."""
     environment = StartRunEnvironment.load()
     asked = _asked(event, environment.bucket_name)
-    if asked is None:
-        logger.warning("No data set version has a manifest", bucket=environment.bucket_name)
-        metrics.add_metric(name="SchedulesWithoutData", unit=MetricUnit.Count, value=1)
-        return StartResult(status="NothingToTrain").model_dump()
-    started = gateway.start(environment.state_machine_arn, asked)
-    message, metric = (
-        ("Run started", "RunsStarted") if started else ("Duplicate event", "EventsDuplicate")
+    result = _start(asked, environment) if asked else StartResult(status="NothingToTrain")
+    logger.info(
+        SAID[result.status],
+        result=result.model_dump(),
+        dataset=asked.input.dataset if asked else None,
     )
-    logger.info(message, execution_name=asked.name, input=asked.input.model_dump())
-    metrics.add_metric(name=metric, unit=MetricUnit.Count, value=1)
-    status = "Started" if started else "Duplicate"
-    return StartResult(status=status, execution_name=asked.name).model_dump()
+    metrics.add_metric(name=METRIC_OF[result.status], unit=MetricUnit.Count, value=1)
+    return result.model_dump()
+
+
+def _start(asked: Start, environment: StartRunEnvironment) -> StartResult:
+    """Start it, unless there is no image yet: then the reconciler asks again."""
+    if images.published(environment.image_parameter_name) is None:
+        return StartResult(status="WaitsForImage", execution_name=asked.name)
+    started = gateway.start(environment.state_machine_arn, asked)
+    status: Literal["Started", "Duplicate"] = "Started" if started else "Duplicate"
+    return StartResult(status=status, execution_name=asked.name)
 
 
 def _asked(event: dict[str, Any], bucket: str) -> Start | None:
@@ -67,5 +85,5 @@ def _asked(event: dict[str, Any], bucket: str) -> Start | None:
 
 
 def _scheduled(request: ScheduleRequest, bucket: str) -> Start | None:
-    version = request.dataset or newest_version(gateway.manifests(bucket))
+    version = request.dataset or objects.newest_version(bucket)
     return start_of_schedule(version, request.scheduled_time) if version else None

@@ -1,10 +1,9 @@
 """Which execution a request is about."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from shared.datasets import dataset_version, execution_name, scheduled_name
-from start_run.models import ExecutionInput, Start, StoredManifest, Trigger
+from start_run.models import ExecutionInput, Start, Trigger
 
 
 def start_of_manifest(
@@ -27,9 +26,3 @@ def start_of_schedule(version: str, scheduled_time: datetime) -> Start:
     """Return the execution of a schedule's hour; it reads the manifest that is there by then."""
     time = scheduled_time.astimezone(UTC).strftime("%Y%m%dT%H%M%S")
     return Start(scheduled_name(version, time), ExecutionInput(trigger="schedule", dataset=version))
-
-
-def newest_version(manifests: Iterable[StoredManifest]) -> str | None:
-    """Return the version whose manifest was written last."""
-    newest = max(manifests, key=lambda each: (each.last_modified, each.version), default=None)
-    return newest.version if newest else None

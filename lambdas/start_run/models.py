@@ -1,6 +1,5 @@
 """Shapes that StartRun reads and returns."""
 
-from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -45,15 +44,8 @@ class Start(NamedTuple):
     input: ExecutionInput
 
 
-class StoredManifest(NamedTuple):
-    """A data set version that has a manifest, and since when."""
-
-    version: str
-    last_modified: datetime
-
-
 class StartResult(BaseModel):
     """What became of the request."""
 
-    status: Literal["Started", "Duplicate", "NothingToTrain"]
+    status: Literal["Started", "Duplicate", "NothingToTrain", "WaitsForImage"]
     execution_name: str | None = None

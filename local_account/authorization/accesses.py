@@ -125,6 +125,8 @@ _FORMS: dict[str, Callable[[str], str]] = {
     "leaf": lambda value: value.rpartition("/")[2],
     "qualifier": lambda value: f":{value}" if value else "",
     "parameter": _parameter,
+    # of a project's or a build's name or ARN
+    "project": lambda value: value.rpartition("/")[2].partition(":")[0],
 }
 
 
@@ -147,8 +149,10 @@ def _values(params: Any, path: str) -> Iterator[Any]:
 
 
 def _context(service: _Service, params: Params) -> dict[str, tuple[str, ...]]:
-    found = {key.lower(): _values(params, member) for key, member in service.context.items()}
-    context = {key: tuple(map(str, values)) for key, values in found.items()}
+    context = {}
+    for key, member in service.context.items():
+        prefix, slash, path = member.rpartition("/")
+        context[key.lower()] = tuple(f"{prefix}{slash}{each}" for each in _values(params, path))
     tags = _tags(params.get("Tags") or params.get("tags") or {})
     context |= {f"aws:requesttag/{key.lower()}": (value,) for key, value in tags.items()}
     context["aws:tagkeys"] = tuple(tags)

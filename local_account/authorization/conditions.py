@@ -26,6 +26,9 @@ _KNOWN = {
         "sourcevpc sourcevpce tagkeys username viaawsservice"
     ),
     "cloudwatch": "namespace",
+    "codecommit": "references",
+    "codeconnections": "providertype providertypefilter",
+    "codestar-connections": "providertype providertypefilter",
     "dynamodb": "leadingkeys",
     "iam": "passedtoservice permissionsboundary policyarn",
     "kms": "calleraccount encryptioncontextkeys grantisforawsresource viaservice",

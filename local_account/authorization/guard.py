@@ -9,6 +9,7 @@ from local_account.authorization.accesses import Accesses
 from local_account.authorization.conditions import PolicyError
 from local_account.authorization.documents import Access, statements
 from local_account.authorization.engine import refusal
+from local_account.authorization.git_signatures import git_signature_of, require_genuine_git
 from local_account.authorization.implied import Implied
 from local_account.authorization.principals import Credentials, Principal
 from local_account.authorization.signatures import require_genuine
@@ -18,6 +19,7 @@ from local_account.service import Account, ServiceError
 _REST = {"lambda", "scheduler"}
 # services whose errors are those of the query protocol, whatever protocol they speak now
 _QUERY = {"s3", "sts", "iam", "cloudformation", "monitoring", "sqs", "sns"}
+_EXPIRED = "The security token included in the request is expired"
 _DOCUMENTS = ("PolicyDocument", "AssumeRolePolicyDocument", "Policy", "policyText")
 
 
@@ -25,7 +27,7 @@ class Guard:
     """Admits requests and authorizes them."""
 
     def __init__(self, account: Account) -> None:
-        self._identities = account.identities
+        self._identities, self._region = account.identities, account.region
         self._engine = self._identities.engine
         self._implied = Implied(account, self._engine.sources)
         self._accesses = Accesses(account.account_id, account.region, self._implied.resolve)
@@ -42,20 +44,41 @@ class Guard:
         if scope is None:
             message = "The request is not signed (by signature version 4, as SDKs do)."
             raise ServiceError("MissingAuthenticationToken", message, 403)
-        found = self._identities.identify(scope.access_key_id)
-        if found is None or found[1].session_token != _token(environ):
-            raise ServiceError(
-                "InvalidClientTokenId",
-                "The security token included in the request is invalid. Run "
-                '`eval "$(.venv/bin/mlops account env)"` for the credentials of this account.',
-                403,
-            )
+        found = self._known(scope.access_key_id, _token(environ))
         require_genuine(environ, scope, found[1])
         if self._identities.is_over(scope.access_key_id):
             code = "ExpiredToken" if scope.service in _QUERY else "ExpiredTokenException"
-            message = "The security token included in the request is expired"
-            raise ServiceError(code, message, 403 if code == "ExpiredToken" else 400)
+            raise ServiceError(code, _EXPIRED, 403 if code == "ExpiredToken" else 400)
         return found
+
+    def admit_git(self, environ: Environ, path: str) -> Principal | None:
+        """Return who signed in to the repository at a path, or None where git must do it yet.
+
+        Raises
+        ------
+        ServiceError
+            If nobody did whom the account knows, or not in time.
+        """
+        given = git_signature_of(environ)
+        if given is None:
+            return None
+        principal, credentials = self._known(given.access_key_id, given.session_token)
+        require_genuine_git(environ, given, credentials, self._region, path)
+        if self._identities.is_over(given.access_key_id):
+            raise ServiceError("ExpiredTokenException", _EXPIRED, 403)
+        return principal
+
+    def require(self, principal: Principal, access: Access) -> None:
+        """Refuse what a principal may not do, where no request of an API says it.
+
+        Raises
+        ------
+        ServiceError
+            If policies do not allow it.
+        """
+        decision = self._engine.judge(principal, access)
+        if not decision.allowed:
+            raise ServiceError("AccessDeniedException", refusal(principal, access, decision), 403)
 
     def authorize(self, principal: Principal, environ: Environ) -> Call:
         """Return what a request asks for, if its principal may do all that it needs.
@@ -81,6 +104,17 @@ class Guard:
             if not decision.allowed:
                 raise _denied(call.service, refusal(principal, full, decision))
         return call
+
+    def _known(self, access_key_id: str, token: str) -> tuple[Principal, Credentials]:
+        found = self._identities.identify(access_key_id)
+        if found is None or found[1].session_token != token:
+            raise ServiceError(
+                "InvalidClientTokenId",
+                "The security token included in the request is invalid. Run "
+                '`eval "$(.venv/bin/mlops account env)"` for the credentials of this account.',
+                403,
+            )
+        return found
 
     def _prepare(self, call: Call) -> None:
         """Load the policies of AWS that a request names, and read those that it brings."""

@@ -128,6 +128,17 @@ class Identities:
             return principal, key
         return None
 
+    def acts_for(self, access_key_id: str) -> tuple[str, str]:
+        """Return which service took a role with an access key, and on behalf of what resource.
+
+        Both are empty where no service did.
+        """
+        with self._lock:
+            issued = list(self._issued.items())
+        found = (who for who, key in issued if key.access_key_id == access_key_id and len(who) == 4)
+        _, service, _, source_arn = next(found, ("", "", "", ""))
+        return service, source_arn
+
     def is_over(self, access_key_id: str) -> bool:
         """Tell whether a session of a role has lasted as long as it was asked for."""
         from moto.core.utils import utcnow

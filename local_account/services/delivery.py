@@ -1,5 +1,6 @@
 """Deliver payloads to the targets of rules and schedules, retry, and dead-letter what fails."""
 
+import json
 import time
 import traceback
 import uuid
@@ -122,6 +123,9 @@ class Delivery:
         if service == "states":
             name = f"{parcel.name}_{uuid.uuid4()}"
             client("stepfunctions").start_execution(stateMachineArn=arn, name=name, input=payload)
+        elif service == "codepipeline":
+            asked = _pipeline_parameters(payload)
+            client("codepipeline").start_pipeline_execution(name=resource, **asked)
         elif service == "lambda":
             client("lambda").invoke(FunctionName=arn, InvocationType="Event", Payload=payload)
         elif service == "sqs":
@@ -182,6 +186,20 @@ def _exhausted(parcel: Parcel, retries: int, submitted: float) -> str:
     age = time.monotonic() - submitted + _RETRIED_SECONDS[retries]
     oldest = float(policy.get("MaximumEventAgeInSeconds", _OLDEST_SECONDS))
     return "MaximumEventAgeInSeconds" if age > oldest else ""
+
+
+def _pipeline_parameters(payload: str) -> dict[str, Any]:
+    """Return what a target's input says of an execution; an event says nothing of one."""
+    try:
+        given = json.loads(payload)
+    except ValueError as error:
+        raise UnsupportedTarget(f"The input of a pipeline is not JSON ({error}).") from error
+    found = given if isinstance(given, dict) else {}
+    asked: dict[str, Any] = {}
+    for name in ("sourceRevisions", "variables"):
+        if value := found.get(name):
+            asked[name] = value if isinstance(value, list) else [value]
+    return asked
 
 
 def _write_log(logs: Any, group: str, line: str) -> None:

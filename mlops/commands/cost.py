@@ -30,7 +30,7 @@ def cost(
     as_json: JsonOption = False,
 ) -> None:
     """Estimate what a run has cost, or what a month costs in which nothing is run."""
-    from mlops import cost_of_month, cost_of_run
+    from mlops import cost_of_month, cost_of_pipeline, cost_of_run
     from mlops.runs import find_run
 
     if run is not None and month:
@@ -40,7 +40,10 @@ def cost(
     if run is not None:
         found = find_run(deployment, run)
         subject = f"run {found.name} on {found.dataset}"
-        lines = cost_of_run.cost_of_run(deployment.target, found)
+        lines = [
+            *cost_of_pipeline.cost_of_pipeline(deployment, found),
+            *cost_of_run.cost_of_run(deployment.target, found),
+        ]
         _print(output, subject, lines, cost_of_run.NOT_COUNTED)
         return
     subject = f"a month of {deployment.project.name} {env} in which nothing is run"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mlops.commands.common import EnvOption, JsonOption, connect
-from mlops.project import load_project
+from mlops.project import command, load_project
 from mlops.render import Output
 
 app = typer.Typer(no_args_is_help=True, help="Data set versions: build and publish them.")
@@ -50,12 +50,20 @@ def publish(
     from mlops import datasets
     from mlops.follow import follow as follow_run
     from mlops.follow import require_success
+    from mlops.images import images_in_use
     from mlops.runs import wait_for_run
 
     output = Output()
     deployment = connect(env, output)
     dataset = datasets.read_data_set(folder, version or folder.resolve().name)
     version_id = datasets.publish(deployment, dataset, output.note)
+    if images_in_use(deployment) is None:
+        output.note(
+            f"{dataset.version} waits: {deployment.image_parameter} names no image yet, so nothing "
+            "is trained before the pipeline has built the first one: "
+            f"`{command(env, 'pipelines follow')}`"
+        )
+        return
     run = wait_for_run(deployment, dataset.version, version_id)
     output.note(f"started execution {run.name}")
     if follow:

@@ -17,7 +17,7 @@ def demo(
         bool, typer.Option("--keep", envvar="KEEP", help="Leave the account running.")
     ] = False,
 ) -> None:
-    """Deploy into an embedded account, train three versions, serve and test them."""
+    """Deploy into an embedded account, commit and train four versions, serve and test them."""
     from mlops.demo import run_demo
 
     run_demo(load_project(), env, Output(), keep)

@@ -10,7 +10,7 @@ import typer
 from mlops.cdk import Cdk, bootstrapped, cdk_of
 from mlops.commands.common import EnvOption, JsonOption, YesOption, connect
 from mlops.processes import Processes
-from mlops.project import PARTS
+from mlops.project import PARTS, command
 from mlops.render import Output
 from mlops.target import Deployment
 
@@ -46,7 +46,19 @@ def deploy(env: EnvOption = "dev", yes: YesOption = False) -> None:
         output.note("the templates are those that are deployed: nothing to ask")
     if not ready:
         cdk.show(cdk.bootstrap(target.account_id, target.region))
+    is_first = not deployment.deployed("model-code")
     cdk.show(cdk.deploy())
+    if is_first:
+        _say_what_comes_next(output, deployment)
+
+
+def _say_what_comes_next(output: Output, deployment: Deployment) -> None:
+    if deployment.connection_arn:
+        finish = command(deployment.env, "doctor")
+        output.note(f"the connection to the repository has to be finished: `{finish}` says how")
+        return
+    follow = command(deployment.env, "pipelines follow")
+    output.note(f"the pipeline begins with the first image: `{follow}`")
 
 
 def destroy(

@@ -25,12 +25,8 @@ def smoke(
     max_cost: Annotated[
         float | None, typer.Option(min=0.0, help="US dollars at which everything is stopped.")
     ] = None,
-    base_image: Annotated[
-        str, typer.Option(help="What the images are built on, by digest (AWS only).")
-    ] = "",
 ) -> None:
-    """Deploy to environment `smoke`, train twice, predict, destroy; on AWS it costs money."""
-    from mlops.container_engine import find_engine, pinned
+    """Deploy to environment `smoke`, build, train twice, predict, destroy; costs money on AWS."""
     from mlops.metering import total_usd
     from mlops.smoke import plan_of, run_smoke
 
@@ -38,9 +34,6 @@ def smoke(
         raise typer.BadParameter("--yes asks nobody, so it needs --max-cost DOLLARS")
     project, target, output = load_project(), find_target(), Output()
     output.note(str(target))
-    if not target.embedded:
-        pinned(base_image)
-        find_engine()
     lines = plan_of(project).estimate()
     usd = total_usd(lines)
     limit = usd * _SAFETY if max_cost is None else max_cost
@@ -49,7 +42,7 @@ def smoke(
         raise typer.BadParameter(f"--max-cost {limit:g} is less than the estimate, {usd:.2f} USD")
     if not yes:
         typer.confirm(f"Spend about {usd:.2f} USD in {target}?", abort=True)
-    run_smoke(project, target, output, limit, base_image)
+    run_smoke(project, target, output, limit)
 
 
 def _show(output: Output, lines: Sequence[CostLine], usd: float, limit: float) -> None:

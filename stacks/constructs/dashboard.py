@@ -17,6 +17,7 @@ WIDTH, HEIGHT = 8, 6
 COUNTS = (
     ("start_run", "RunsStarted"),
     ("start_run", "EventsDuplicate"),
+    ("start_run", "RunsWaitingForImage"),
     ("prepare_run", "RunsDuplicate"),
     ("dataset_sealer", "DatasetsSealed"),
     ("dataset_sealer", "UploadsUnchanged"),

@@ -72,8 +72,12 @@ class DatasetTrigger(Construct):
             "StartRunLambda",
             "start_run",
             "Starts one execution for each manifest that arrives, or a schedule asks for",
-            {"STATE_MACHINE_ARN": state_machine.state_machine_arn},
+            {
+                "IMAGE_PARAMETER_NAME": self._storage.image_parameter_name,
+                "STATE_MACHINE_ARN": state_machine.state_machine_arn,
+            },
             [
+                statements.allow(["ssm:GetParameter"], [self._storage.image_parameter_arn]),
                 statements.allow(["states:StartExecution"], [state_machine.state_machine_arn]),
                 statements.list_objects(self._storage.bucket),
                 statements.read_objects(self._storage.bucket, MANIFESTS),

@@ -8,6 +8,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from aws_cdk import AssetHashType
@@ -38,8 +39,22 @@ class BundleError(Exception):
     """The packages cannot be installed; the message is one line."""
 
 
-def bundle_lambdas(source: Path, cache: Path) -> lambda_.Code:
-    """Zip the handlers beside their packages and return the archive as code.
+@dataclass(frozen=True)
+class LambdaBundle:
+    """The archive of all Lambdas, and the digest of what is in it."""
+
+    archive: Path
+    digest: str
+
+    def code(self) -> lambda_.Code:
+        """Return the archive as the code of one stack's Lambdas: CDK lets no two share it."""
+        return lambda_.Code.from_asset(
+            str(self.archive), asset_hash=self.digest, asset_hash_type=AssetHashType.CUSTOM
+        )
+
+
+def bundle_lambdas(source: Path, cache: Path) -> LambdaBundle:
+    """Zip the handlers beside their packages.
 
     Parameters
     ----------
@@ -65,9 +80,7 @@ def bundle_lambdas(source: Path, cache: Path) -> lambda_.Code:
     archive = cache / f"bundle-{digest[:16]}.zip"
     if not archive.is_file():
         _zip({packages: _files(packages), source: modules}, archive)
-    return lambda_.Code.from_asset(
-        str(archive), asset_hash=digest, asset_hash_type=AssetHashType.CUSTOM
-    )
+    return LambdaBundle(archive, digest)
 
 
 def _named(source: Path, path: Path) -> tuple[bytes, bytes]:

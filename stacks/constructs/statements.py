@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -49,3 +50,21 @@ def create_grant(key: kms.IKey) -> iam.PolicyStatement:
     """Let SageMaker attach a volume that the key encrypts, and nothing else use the grant."""
     conditions = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
     return allow(["kms:CreateGrant"], [key.key_arn], conditions)
+
+
+def push_images(repository: ecr.IRepository) -> list[iam.PolicyStatement]:
+    """Push to one repository, and see what is there already."""
+    layers = ("BatchCheckLayerAvailability", "InitiateLayerUpload", "UploadLayerPart")
+    images = ("CompleteLayerUpload", "PutImage", "BatchGetImage")
+    return [
+        allow(["ecr:GetAuthorizationToken"], ["*"]),
+        allow([f"ecr:{action}" for action in (*layers, *images)], [repository.repository_arn]),
+    ]
+
+
+def read_scans(repository: ecr.IRepository) -> list[iam.PolicyStatement]:
+    """Read what a scan found; findings of enhanced scans are Inspector's, which knows no image."""
+    return [
+        allow(["ecr:DescribeImageScanFindings"], [repository.repository_arn]),
+        allow(["inspector2:ListCoverage", "inspector2:ListFindings"], ["*"]),
+    ]

@@ -97,6 +97,7 @@ class TrainingFunctions:
                 "BUCKET_NAME": bucket.bucket_name,
                 "REPOSITORY_NAME": repository.repository_name,
                 "REPOSITORY_URI": repository.repository_uri,
+                "IMAGE_PARAMETER_NAME": self._storage.image_parameter_name,
             },
             [
                 statements.list_objects(bucket),
@@ -110,6 +111,7 @@ class TrainingFunctions:
                 statements.write_objects(bucket, CLAIMS),
                 statements.decrypt(key),
                 statements.encrypt(key),
+                statements.allow(["ssm:GetParameter"], [self._storage.image_parameter_arn]),
                 statements.allow(["ecr:DescribeImages"], [repository.repository_arn]),
             ],
             timeout_seconds=120,

@@ -43,15 +43,19 @@ def training_workflow(
         .next(tasks.read_evaluation)
         .next(check_quality(scope, quality, register_and_stage))
     )
-    is_duplicate = (
-        sfn.Choice(scope, "IsDuplicate")
+    is_run_new = (
+        sfn.Choice(scope, "IsRunNew")
         .when(
             sfn.Condition.string_equals("$.run.status", "Duplicate"),
             sfn.Succeed(scope, "Duplicate", comment="This run key has, or is getting, a version"),
         )
+        .when(
+            sfn.Condition.string_equals("$.run.status", "NothingToTrain"),
+            sfn.Succeed(scope, "NothingToTrain", comment="No data set has arrived yet"),
+        )
         .otherwise(train)
     )
-    return tasks.prepare_run.next(is_duplicate)
+    return tasks.prepare_run.next(is_run_new)
 
 
 def check_quality(

@@ -29,6 +29,7 @@ def _whole(value: Any) -> bool:
 # the words of the files in `events`; any other is a value itself, after "=" or one of several
 TYPES: dict[str, Callable[[Any], bool]] = {
     "bool": lambda value: isinstance(value, bool),
+    "date": _reads(r"[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M"),
     "digest": _reads("sha256:[0-9a-f]{64}"),
     "empty": lambda value: value in ([], {}),
     "float": lambda value: isinstance(value, float),

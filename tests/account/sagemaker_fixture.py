@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from local_account.authorization.identities import Credentials
+from local_account.environments import key_of
 from local_account.sandbox import Sandbox
 from local_account.service import Account
 from local_account.services.sagemaker import SageMaker
 from tests.account.roles import create_role
-from tests.conftest import ROOT, RunningAccount
+from tests.conftest import CACHE, ROOT, RunningAccount
 
 PROGRAM = Path(__file__).with_name("container_program.py").read_bytes()
 ROLE = "arn:aws:iam::123456789012:role/jobs"
@@ -72,14 +73,21 @@ def manifest_of(config: dict[str, Any], layers: list[dict[str, Any]]) -> str:
     )
 
 
-def push_image(ecr: Any, repository: str, tag: str, blob: bytes, base: str = "model-code") -> str:
-    """Push an image of one layer and return its URI by digest."""
+LOCK = ROOT / "model_code/requirements.lock"
+
+
+def push_image(ecr: Any, repository: str, tag: str, blob: bytes, environment: str = "") -> str:
+    """Push an image of one layer, as a rootless build makes it, and return its URI by digest."""
     config = {
         "config": {
             "Entrypoint": ["python", "/opt/program/main.py"],
             "Env": ["FROM_IMAGE=yes", "PATH=/nowhere"],
             "WorkingDir": "/opt/program",
-            "Labels": {"org.opencontainers.image.base.name": base},
+            "Labels": {
+                "org.opencontainers.image.base.name": f"python:3.12-slim@sha256:{'0' * 64}",
+                "embedded-account.builder": "rootless",
+                "embedded-account.environment": environment or key_of(LOCK.read_bytes()),
+            },
         }
     }
     manifest = manifest_of(
@@ -290,7 +298,7 @@ class DirectLab(Lab):
         return _Direct(self.plane)
 
 
-class _Administrator:
+class Administrator:
     """Stands for the identities, which are those of the running account's process."""
 
     def __init__(self, account: Account) -> None:
@@ -320,10 +328,9 @@ def direct(lab: Lab, request: pytest.FixtureRequest) -> Iterator[DirectLab]:
     if request.param == "bwrap" and Sandbox().isolation != "bwrap":
         pytest.skip("bubblewrap does not work on this machine")
     contact = {name: value for name, value in lab.account.contact.items() if name != "pid"}
-    bases = {"model-code": Path(ROOT / ".venv-container")}
     state = lab.account.log.parent / "state"
-    account = Account(**contact, state=state, base_environments=bases)
-    vars(account)["identities"] = _Administrator(account)
+    account = Account(**contact, state=state, cache=CACHE)
+    vars(account)["identities"] = Administrator(account)
     emitted: list[tuple[str, str, dict[str, Any]]] = []
     plane = SageMaker(account, lambda *event: emitted.append(event), request.param)
     yield DirectLab(

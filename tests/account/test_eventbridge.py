@@ -244,7 +244,7 @@ def test_a_rule_with_a_rate_occurs_after_one_period_and_sends_an_empty_detail() 
             self.delivered = what
 
     bus, fields = Bus(), {"account_id": "123456789012", "region": "us-east-1", "url": "http://x"}
-    owner: Any = Account(**fields, access_key_id="", secret_access_key="", state=None)  # type: ignore[arg-type]
+    owner: Any = Account(**fields, access_key_id="", secret_access_key="", state=None, cache=None)  # type: ignore[arg-type]
     plan = event_hooks._plan(owner, bus, Rule)  # type: ignore[arg-type]
     due = plan.next(Rule.put_at)
     assert due == datetime(2026, 3, 4, 12, 5, tzinfo=UTC)

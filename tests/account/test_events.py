@@ -182,3 +182,12 @@ def test_images_that_are_pushed(lab: Lab, listener: Listener) -> None:
     ecr.put_image(repositoryName=repository, imageManifest=image["imageManifest"], imageTag="told")
     (event,) = listener.of('"told"', "ECR Image Action", 1)
     assert event["detail"]["image-digest"] == image["imageId"]["imageDigest"]
+
+
+def test_images_that_are_scanned(lab: Lab, listener: Listener) -> None:
+    repository, ecr = lab.bucket, lab.client("ecr")
+    ecr.start_image_scan(repositoryName=repository, imageId={"imageTag": "v1"})
+    (event,) = listener.of(repository, "ECR Image Scan", 1)
+    assert event["detail"]["scan-status"] == "COMPLETE"
+    assert "v1" in event["detail"]["image-tags"]
+    assert "finding-severity-counts" not in event["detail"]

@@ -57,7 +57,9 @@ def _main() -> None:
     from local_account.service import Account
     from local_account.services.lambda_runtime import LambdaRuntime
 
-    account = Account("123456789012", "us-east-1", "http://127.0.0.1:1", "key", "secret", ROOT)
+    account = Account(
+        "123456789012", "us-east-1", "http://127.0.0.1:1", "key", "secret", ROOT, ROOT
+    )
     runtime = LambdaRuntime(account, Path(sys.executable), ROOT, lambda *_: None)
     hooks.install(account, runtime).close()
     runtime.close()

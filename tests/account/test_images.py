@@ -1,9 +1,7 @@
 """Images: what the registry keeps and refuses, and what may become a container."""
 
 import hashlib
-import io
 import json
-import tarfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +17,7 @@ from tests.account.sagemaker_fixture import (
     push_blob,
     push_image,
 )
-from tests.conftest import ROOT, RunningAccount
+from tests.conftest import CACHE, RunningAccount
 
 REPOSITORY = "images"
 
@@ -34,9 +32,8 @@ def ecr(account: RunningAccount) -> Any:
 @pytest.fixture
 def images(account: RunningAccount) -> Iterator[Images]:
     contact = {name: value for name, value in account.contact.items() if name != "pid"}
-    bases = {"model-code": ROOT / ".venv-container"}
     state = account.log.parent / "state"
-    yield Images(Account(**contact, state=state, base_environments=bases))
+    yield Images(Account(**contact, state=state, cache=CACHE))
 
 
 def _program(text: str) -> bytes:
@@ -133,22 +130,12 @@ def test_an_image_that_is_absent(ecr: Any, images: Images, uri: str) -> None:
         images.resolve(uri.format(registry=registry))
 
 
-def _with_link() -> bytes:
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz") as tar:
-        member = tarfile.TarInfo("opt/program/link")
-        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        tar.addfile(member)
-    return content.getvalue()
-
-
 @pytest.mark.parametrize(
     ("tag", "blob", "expected"),
     [
         ("outside", layer({"etc/passwd": b"x"}), "etc/passwd is outside /opt/program"),
         ("up", layer({"opt/program/../../../x": b"x"}), "cannot be extracted"),
         ("absolute", layer({"/opt/program/x": b"x"}), "is outside /opt/program"),
-        ("link", _with_link(), "opt/program/link is neither a file nor a folder"),
         ("garbage", b"no archive at all", "cannot be extracted"),
     ],
 )
@@ -170,11 +157,12 @@ def test_an_image_has_bounds(ecr: Any, images: Images, monkeypatch: pytest.Monke
         images.pull(uri, ecr)
 
 
-def test_an_unknown_base_is_named(ecr: Any, images: Images) -> None:
-    uri = push_image(ecr, REPOSITORY, "base", _program("3"), base="python")
-    with pytest.raises(
-        ImageError, match=r"has the base 'python'.*expected one of \['model-code'\]"
-    ):
+@pytest.mark.parametrize("key", ["0123456789abcdef", "../../etc"])
+def test_an_environment_that_is_not_in_the_store_is_named(
+    ecr: Any, images: Images, key: str
+) -> None:
+    uri = push_image(ecr, REPOSITORY, key.replace("/", "-"), _program("3"), environment=key)
+    with pytest.raises(ImageError, match=rf"'{key}'.*is not in .*Build the image again"):
         images.pull(uri, ecr)
 
 

@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--budget", type=float, help="US dollars that the run may cost")
     group.addoption("--minutes", type=float, default=60.0, help="how long the run may take")
     group.addoption("--results", type=Path, default=VERIFIED, help="where to note what passed")
-    group.addoption("--image", help="image in that account's ECR, as `mlops image push` leaves it")
+    group.addoption("--image", help="image in that account's ECR, as a build pushes it")
 
 
 def _on_aws(config: pytest.Config) -> bool:

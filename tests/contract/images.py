@@ -1,15 +1,83 @@
-"""Images for contract tests: pushed by ECR's own API, as a container engine's client would."""
+"""Images for tests, as a rootless build makes them, pushed by ECR's own API."""
 
+import gzip
+import hashlib
+import io
 import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from mlops.image import Image, build_image, digest, source_files
 from tests.conftest import ROOT
 
+MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+_CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
+_LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+_LEFT_OUT = ("tests", "pipeline", "__pycache__")
+LOCKS = {
+    "model": ROOT / "model_code/requirements.lock",
+    "processing": ROOT / "model_code/requirements-processing.lock",
+}
 
-def model_image() -> Image:
-    """Return the image of the project's model code."""
-    return build_image(source_files(ROOT), "model-code")
+
+@dataclass(frozen=True)
+class Image:
+    """A Docker v2 schema 2 image: its manifest and the two blobs that the manifest names."""
+
+    config: bytes
+    layer: bytes
+    manifest: bytes
+
+    @property
+    def digest(self) -> str:
+        return digest(self.manifest)
+
+
+def model_image(target: str = "model", files: Mapping[str, bytes] | None = None) -> Image:
+    """Return the image of the project's model code, or of other files below `/opt/program`."""
+    return image_of(files or model_files(ROOT / "model_code"), LOCKS[target])
+
+
+def model_files(folder: Path) -> dict[str, bytes]:
+    """Return what the Dockerfile copies into the image, by its path below `/opt/program`."""
+    paths = (path for pattern in ("*.py", "*.toml") for path in sorted(folder.rglob(pattern)))
+    return {
+        f"model_code/{path.relative_to(folder)}": path.read_bytes()
+        for path in paths
+        if not set(path.relative_to(folder).parts) & set(_LEFT_OUT)
+    }
+
+
+def image_of(files: Mapping[str, bytes], lock: Path) -> Image:
+    """Return an image of one layer that runs in the environment of a lock file."""
+    archive = _archive(files)
+    layer = gzip.compress(archive, mtime=0)
+    config = _document(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {
+                "Entrypoint": ["python", "-m", "model_code"],
+                "Env": ["PYTHONUNBUFFERED=1"],
+                "WorkingDir": "/opt/program",
+                "Labels": {
+                    "org.opencontainers.image.base.name": f"python:3.12-slim@sha256:{'0' * 64}",
+                    "embedded-account.builder": "rootless",
+                    "embedded-account.environment": digest(lock.read_bytes())[7:23],
+                },
+            },
+            "rootfs": {"type": "layers", "diff_ids": [digest(archive)]},
+        }
+    )
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": _descriptor(_CONFIG_TYPE, config),
+        "layers": [_descriptor(_LAYER_TYPE, layer)],
+    }
+    return Image(config, layer, _document(manifest))
 
 
 def push(ecr: Any, repository: str, image: Image, tag: str) -> str:
@@ -41,3 +109,25 @@ def without_layer(image: Image) -> str:
     manifest: dict[str, Any] = json.loads(image.manifest)
     manifest["layers"][0]["digest"] = f"sha256:{'0' * 64}"
     return json.dumps(manifest)
+
+
+def digest(blob: bytes) -> str:
+    return f"sha256:{hashlib.sha256(blob).hexdigest()}"
+
+
+def _archive(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for path in sorted(files):
+            entry = tarfile.TarInfo(f"opt/program/{path}")
+            entry.size, entry.mode = len(files[path]), 0o644
+            archive.addfile(entry, io.BytesIO(files[path]))
+    return buffer.getvalue()
+
+
+def _descriptor(media_type: str, blob: bytes) -> dict[str, Any]:
+    return {"mediaType": media_type, "size": len(blob), "digest": digest(blob)}
+
+
+def _document(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()

@@ -120,6 +120,25 @@ def repository(aws: Aws, name: str) -> Properties:
     }
 
 
+def git_repository(aws: Aws, _: str) -> Properties:
+    codecommit = aws.client("codecommit")
+    found = codecommit.get_repository(repositoryName=aws.name("it"))["repositoryMetadata"]
+    tags = codecommit.list_tags_for_resource(resourceArn=found["Arn"])["tags"]
+    return {
+        "RepositoryName": found["repositoryName"],
+        "RepositoryDescription": found["repositoryDescription"],
+        "Tags": _mapped(tags),
+    }
+
+
+def connection(aws: Aws, arn: str) -> Properties:
+    connections = aws.client("codeconnections")
+    found = connections.get_connection(ConnectionArn=arn)["Connection"]
+    tags = connections.list_tags_for_resource(ResourceArn=arn)["Tags"]
+    same = {name: found[name] for name in ("ConnectionName", "ProviderType")}
+    return {**same, "Tags": _tags(tags)}
+
+
 def role(aws: Aws, name: str) -> Properties:
     iam = aws.client("iam")
     found = iam.get_role(RoleName=name)["Role"]

@@ -216,6 +216,16 @@ CASES = [
         told.repository,
     ),
     Case(
+        "AWS::CodeCommit::Repository",
+        {"RepositoryName": "{prefix}-it", "RepositoryDescription": "why", "Tags": _TAGS},
+        told.git_repository,
+    ),
+    Case(
+        "AWS::CodeConnections::Connection",
+        {"ConnectionName": "{prefix}-it", "ProviderType": "GitHub", "Tags": _TAGS},
+        told.connection,
+    ),
+    Case(
         "AWS::IAM::Role",
         {
             "RoleName": "{prefix}-it",

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, RunningAccount, start_account
+from tests.e2e.images import put_images
 
 RUN_SECONDS = 120
 
@@ -118,7 +119,7 @@ class Pipeline:
             time.sleep(0.1)
         raise AssertionError(f"{count} executions were expected to end: {self.account.log}")
 
-    def start(self, dataset: str, **asked: Any) -> str:
+    def start(self, dataset: str | None, **asked: Any) -> str:
         """Start an execution without an upload and return its ARN."""
         request = {
             "trigger": "manual",
@@ -211,11 +212,12 @@ def synthesizing() -> Iterator[None]:
 
 
 def deploy(account: RunningAccount, env: str, datasets: Path) -> Pipeline:
-    """Bootstrap, deploy and push the images, as the README says."""
-    target = f"aws://{account.contact['account_id']}/{account.contact['region']}"
-    with synthesizing():
-        account.run(sys.executable, "-m", "mlops.cdk", "bootstrap", target)
-        account.run("mlops", "deploy", "--yes", "--env", env)
+    """Bootstrap, and deploy what trains: no test waits for the model code's own pipeline.
+
+    Its images come from `tests.e2e.images`, which puts them where the pipeline's build would.
+    """
+    cdk(account, "bootstrap", f"aws://{account.contact['account_id']}/{account.contact['region']}")
+    deploy_training(account, env)
     stacks = account.client("cloudformation").describe_stacks()["Stacks"]
     outputs = {
         output["OutputKey"]: output["OutputValue"]
@@ -226,9 +228,28 @@ def deploy(account: RunningAccount, env: str, datasets: Path) -> Pipeline:
     return Pipeline(account, name.removesuffix(f"-{env}-training"), env, outputs, datasets)
 
 
+def deploy_training(account: RunningAccount, env: str, folder: Path = ROOT) -> None:
+    """Deploy the stacks of data and training of the project in a folder."""
+    chosen = (f"*-{env}-training", "-c", f"env={env}", "-o", str(folder / "build/cdk.out"))
+    cdk(account, "deploy", *chosen, "--require-approval", "never", folder=folder)
+
+
+def cdk(account: RunningAccount, *arguments: str, folder: Path = ROOT) -> None:
+    """Run the CDK CLI on the project in a folder."""
+    with synthesizing():
+        done = subprocess.run(
+            [sys.executable, "-m", "mlops.cdk", *arguments],
+            cwd=folder,
+            env={**account.environment, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def with_model_code(folder: Path, **replaced: str) -> Path:
-    """Copy the settings and the model code, with the given modules in other words."""
-    shutil.copy(ROOT / "mlops.toml", folder)
+    """Copy the model code, with the given modules in other words."""
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "model_code", folder / "model_code", ignore=ignore)
     for module, text in replaced.items():
@@ -253,9 +274,9 @@ def datasets(tmp_path_factory: pytest.TempPathFactory, account: RunningAccount) 
 
 @pytest.fixture(scope="session")
 def pipeline(account: RunningAccount, datasets: Path) -> Pipeline:
-    """The pipeline of environment `dev`, with its images pushed."""
+    """The pipeline of environment `dev`, with images of the model code as it is."""
     deployed = deploy(account, "dev", datasets)
-    deployed.mlops("image", "push")
+    put_images(deployed)
     return deployed
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import start_account
 from tests.e2e.conftest import Pipeline, deploy
+from tests.e2e.images import put_images
 
 REFUSED = {
     "service": "sagemaker",
@@ -26,7 +27,7 @@ def operated(tmp_path_factory: pytest.TempPathFactory, datasets: Path) -> Iterat
     """A pipeline in an account of its own, with one good run."""
     with start_account(tmp_path_factory.mktemp("operated")) as running:
         deployed = deploy(running, "dev", datasets)
-        deployed.mlops("image", "push")
+        put_images(deployed)
         deployed.mlops("data", "publish", str(datasets / "v1.0"), "--follow")
         yield deployed
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import start_account
 from tests.e2e.conftest import Pipeline, deploy
+from tests.e2e.images import put_images
 from tests.e2e.observed import leftovers, lock, pages, run_name, serving, subscribe
 from tests.e2e.stops import ATTEMPTS, run_in, stop
 
@@ -61,7 +62,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory, datasets: Any) -> Iterator[
     """A pipeline in an account of its own, with a staging endpoint and a subscriber."""
     with start_account(tmp_path_factory.mktemp("faulty")) as running:
         deployed = deploy(running, "dev", datasets)
-        deployed.mlops("image", "push")
+        put_images(deployed)
         subscribe(deployed)
         deployed.upload(datasets / "v1.0", "v1.0")
         deployed.until(deployed.executions)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import start_account
 from tests.e2e.conftest import Pipeline, deploy
+from tests.e2e.images import put_images
 from tests.e2e.rights import Rights, documented, rights_of, without
 from tests.e2e.stops import ATTEMPTS, run_in, stop
 
@@ -22,7 +23,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, datasets: Path) -> Iterator[
     """What `make demo` does; an upload without a manifest; runs that fail or are stopped."""
     with start_account(tmp_path_factory.mktemp("story")) as running:
         pipeline = deploy(running, "dev", datasets)
-        pipeline.mlops("image", "push")
+        put_images(pipeline)
         for version in VERSIONS:
             assert pipeline.run(datasets / version, version)["status"] == "SUCCEEDED"
         pipeline.mlops("versions", "list")

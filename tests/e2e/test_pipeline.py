@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.e2e.conftest import Pipeline, with_model_code
+from tests.e2e.conftest import Pipeline, deploy_training, with_model_code
+from tests.e2e.images import publish, put_images, unpublish
 
 APPROVAL = "PendingManualApproval"
 FAILING_TRAINING = """
@@ -85,6 +86,9 @@ def test_an_upload_by_a_principal_that_may_only_put_objects_trains_registers_and
     assert metadata["gate"] == "passed"
     assert float(metadata["rmse"]) <= 2.35
     assert "@sha256:" in version["InferenceSpecification"]["Containers"][0]["Image"]
+    assert len(metadata["commit"]) == 40
+    assert metadata["author"] == "Ada Test ada@example.org"
+    assert metadata["message"] == "An image for a test"
 
 
 def test_the_staging_endpoint_predicts_as_the_evaluation_did(pipeline: Pipeline) -> None:
@@ -109,7 +113,7 @@ def test_the_same_manifest_again_trains_nothing(pipeline: Pipeline) -> None:
     jobs = sagemaker.list_training_jobs()["TrainingJobSummaries"]
     execution = pipeline.run(pipeline.datasets / "v1.0", "v1.0")
     assert execution["status"] == "SUCCEEDED"
-    assert pipeline.states(execution) == ["PrepareRun", "IsDuplicate", "Duplicate"]
+    assert pipeline.states(execution) == ["PrepareRun", "IsRunNew", "Duplicate"]
     assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == jobs
 
 
@@ -171,7 +175,7 @@ def test_a_training_job_that_fails_shows_its_cause_and_leaves_the_endpoint_servi
     sagemaker, name = pipeline.account.client("sagemaker"), pipeline.outputs["StagingEndpointName"]
     serving = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]
     versions = len(pipeline.versions())
-    pipeline.mlops("image", "push", folder=with_model_code(tmp_path, model=FAILING_TRAINING))
+    put_images(pipeline, with_model_code(tmp_path, model=FAILING_TRAINING))
 
     execution = pipeline.run(pipeline.datasets / "v1.0", "v1.0")
 
@@ -189,7 +193,7 @@ def _random_model(folder: Path) -> Path:
 def test_in_report_mode_a_poor_model_is_registered_with_its_failed_gate(
     pipeline: Pipeline, tmp_path: Path
 ) -> None:
-    pipeline.mlops("image", "push", folder=_random_model(tmp_path))
+    put_images(pipeline, _random_model(tmp_path))
     execution = pipeline.run(pipeline.datasets / "v1.0", "v1.0")
     assert execution["status"] == "SUCCEEDED", execution.get("cause")
     assert "RecordGateFailed" in pipeline.states(execution)
@@ -198,10 +202,17 @@ def test_in_report_mode_a_poor_model_is_registered_with_its_failed_gate(
     assert version["ModelApprovalStatus"] == APPROVAL
 
 
+def test_a_commit_without_any_data_set_trains_nothing_and_succeeds(enforcing: Pipeline) -> None:
+    """The first test of this pipeline: its bucket is empty."""
+    execution = enforcing.ended(enforcing.start(None, trigger="code"))
+    assert execution["status"] == "SUCCEEDED"
+    assert enforcing.states(execution) == ["PrepareRun", "IsRunNew", "NothingToTrain"]
+
+
 def test_in_enforce_mode_a_poor_model_ends_the_run_before_anything_is_created(
     enforcing: Pipeline, tmp_path: Path
 ) -> None:
-    enforcing.mlops("image", "push", folder=_random_model(tmp_path))
+    put_images(enforcing, _random_model(tmp_path))
     execution = enforcing.run(enforcing.datasets / "v1.0", "v1.0")
     assert (execution["status"], execution["error"]) == ("FAILED", "QualityGateFailed")
     assert "rmse" in execution["cause"]
@@ -213,18 +224,30 @@ def test_in_enforce_mode_a_poor_model_ends_the_run_before_anything_is_created(
     assert sagemaker.list_endpoints()["Endpoints"] == []
 
 
-def test_an_upload_before_any_image_fails_with_what_to_do(
-    enforcing: Pipeline, tmp_path: Path
-) -> None:
-    ecr = enforcing.account.client("ecr")
-    repository = enforcing.outputs["RepositoryName"]
-    images = ecr.list_images(repositoryName=repository)["imageIds"]
-    if images:
-        ecr.batch_delete_image(repositoryName=repository, imageIds=images)
-    execution = enforcing.run(enforcing.datasets / "v1.1", "v1.1")
-    assert execution["status"] == "FAILED"
-    assert "image" in execution["cause"]
-    assert "TrainModel" not in enforcing.states(execution)
+def test_a_run_before_any_image_fails_with_what_to_do(enforcing: Pipeline) -> None:
+    unpublish(enforcing)
+    enforcing.upload(enforcing.datasets / "v1.0", "v1.0")
+    execution = enforcing.ended(enforcing.start("v1.0"))
+    assert (execution["status"], execution["error"]) == ("FAILED", "ImageMissing")
+    assert "no image has been built yet" in execution["cause"]
+    assert "mlops pipelines follow" in execution["cause"]
+    assert "ValidateDataset" not in enforcing.states(execution)
+
+
+def test_an_image_of_another_repository_trains_nothing(enforcing: Pipeline) -> None:
+    uri = f"{enforcing.outputs['RepositoryUri']}-other@sha256:{64 * '1'}"
+    image = {"training": uri, "processing": uri}
+    execution = enforcing.ended(enforcing.start("v1.0", image=image))
+    assert (execution["status"], execution["error"]) == ("FAILED", "ImageInvalid")
+    assert uri in execution["cause"]
+
+
+def test_an_image_that_is_gone_trains_nothing(enforcing: Pipeline) -> None:
+    uri = f"{enforcing.outputs['RepositoryUri']}@sha256:{64 * '1'}"
+    publish(enforcing, training=uri, processing=uri, commit=40 * "1")
+    execution = enforcing.ended(enforcing.start("v1.0"))
+    assert (execution["status"], execution["error"]) == ("FAILED", "ImageMissing")
+    assert f"{uri}: named by parameter" in execution["cause"]
 
 
 def test_a_changed_setting_takes_effect_with_the_next_deployment(
@@ -232,7 +255,7 @@ def test_a_changed_setting_takes_effect_with_the_next_deployment(
 ) -> None:
     for name in ("app.py", "cdk.json"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("stacks", "lambdas"):
+    for name in ("stacks", "lambdas", "model_code"):
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in (".cache", "node_modules"):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -240,7 +263,7 @@ def test_a_changed_setting_takes_effect_with_the_next_deployment(
     changed = settings.replace("max = 2.35", "max = 2.0").replace("days = 7", "days = 30")
     (tmp_path / "mlops.toml").write_text(changed)
 
-    pipeline.mlops("deploy", "--yes", folder=tmp_path)
+    deploy_training(pipeline.account, pipeline.env, tmp_path)
 
     machine = pipeline.account.client("stepfunctions").describe_state_machine(
         stateMachineArn=pipeline.outputs["StateMachineArn"]

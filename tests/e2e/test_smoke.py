@@ -46,30 +46,49 @@ def test_the_whole_story_is_told_and_nothing_of_it_is_left(foreign: RunningAccou
     assert done.returncode == 0, done.stdout + done.stderr
     printed = done.stdout
     assert re.search(r"estimate \d+\.\d\d USD", printed)
+    assert re.search(r"Build +Succeeded", printed), "the pipeline's first run makes the image"
     for words in ("v1.0", "v1.1", "SUCCEEDED", "prediction", "nothing of abalone smoke is left"):
         assert words in printed
     assert "kept: stack CDKToolkit" in printed
     assert _is_empty(foreign)
 
 
+def test_an_interrupt_while_the_first_image_is_built_takes_everything_away(
+    foreign: RunningAccount, tmp_path: Path
+) -> None:
+    printed = _interrupted(foreign, tmp_path / "smoke.log", r"Source +Succeeded")
+    for words in (
+        "stopped: pipeline execution",
+        "stopped: build",
+        "nothing of abalone smoke is left",
+    ):
+        assert words in printed
+    assert _is_empty(foreign)
+
+
 def test_the_same_data_trains_after_a_destroy_and_an_interrupt_takes_everything_away(
     foreign: RunningAccount, tmp_path: Path
 ) -> None:
-    log = tmp_path / "smoke.log"
+    # SageMaker keeps the names of jobs for ever: the first test's are taken
+    printed = _interrupted(foreign, tmp_path / "smoke.log", r"TrainModel +succeeded")
+    assert "stopped: interrupted" in printed
+    assert "nothing of abalone smoke is left" in printed
+    assert _is_empty(foreign)
+
+
+def _interrupted(account: RunningAccount, log: Path, seen: str) -> str:
+    """Tell the story, and interrupt it once something is seen; return what was printed."""
     with synthesizing(), log.open("w") as output:
         process = subprocess.Popen(
-            [*COMMAND, "5"], cwd=ROOT, env=foreign.environment, stdout=output, stderr=output
+            [*COMMAND, "5"], cwd=ROOT, env=account.environment, stdout=output, stderr=output
         )
         deadline = time.monotonic() + 300
-        # SageMaker keeps the names of jobs for ever: the first test's are taken
-        while not re.search(r"TrainModel +succeeded", log.read_text()):
+        while not re.search(seen, log.read_text()):
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         assert process.wait(120) == 130, log.read_text()
-    assert "stopped: interrupted" in log.read_text()
-    assert "nothing of abalone smoke is left" in log.read_text()
-    assert _is_empty(foreign)
+    return log.read_text()
 
 
 def test_an_account_with_another_environment_is_refused_and_left_alone(

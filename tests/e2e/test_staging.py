@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import start_account
 from tests.e2e.conftest import Pipeline, deploy
+from tests.e2e.images import put_images
 
 UPDATES = 10
 KEPT = 3
@@ -22,7 +23,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory, datasets: Path) -> Iterator
     """A pipeline in an account of its own, with a staging endpoint."""
     with start_account(tmp_path_factory.mktemp("staged")) as running:
         deployed = deploy(running, "dev", datasets)
-        deployed.mlops("image", "push")
+        put_images(deployed)
         for version in ("v1.0", "v1.1"):
             deployed.upload(datasets / version, version)
         deployed.until(lambda: len(deployed.executions()) == 2)

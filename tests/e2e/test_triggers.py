@@ -5,6 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.conftest import start_account
 from tests.e2e.conftest import Pipeline, deploy
+from tests.e2e.images import publish_absent
 
 MANIFEST = "_MANIFEST.json"
 UNUSUAL = "train/a b+c–ü & (1)/teil.csv"
@@ -19,7 +21,7 @@ UNUSUAL = "train/a b+c–ü & (1)/teil.csv"
 
 @pytest.fixture(scope="module")
 def uploads(tmp_path_factory: pytest.TempPathFactory, datasets: Path) -> Iterator[Pipeline]:
-    """A pipeline in an account of its own; its images are missing, so its runs end soon."""
+    """A pipeline in an account of its own, without images so far."""
     with start_account(tmp_path_factory.mktemp("uploads")) as running:
         yield deploy(running, "dev", datasets)
 
@@ -69,6 +71,28 @@ def log_of(pipeline: Pipeline, function: str) -> list[str]:
     group = next(f["LoggingConfig"]["LogGroup"] for f in functions if function in f["FunctionName"])
     pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
     return [event["message"] for page in pages for event in page["events"]]
+
+
+def test_an_upload_before_the_first_image_starts_nothing_yet(
+    uploads: Pipeline, tmp_path: Path
+) -> None:
+    """What becomes of it: the last test of this file."""
+    uploads.upload(_version(uploads, tmp_path / "early"), "early")
+    uploads.until(
+        lambda: any("RunsWaitingForImage" in line for line in log_of(uploads, "StartRun")),
+        seconds=30,
+    )
+    assert uploads.executions() == []
+    # from here on runs end soon, for the images that are named are absent
+    publish_absent(uploads)
+
+
+def _version(pipeline: Pipeline, folder: Path) -> Path:
+    """Make a data set version of the name of a folder."""
+    shutil.copytree(pipeline.datasets / "v1.0", folder)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "version": folder.name}))
+    return folder
 
 
 def test_fifty_files_without_a_manifest_start_one_run_after_a_quiet_period(
@@ -171,7 +195,7 @@ def test_what_a_run_writes_starts_no_other(uploads: Pipeline) -> None:
     assert dead_letters(uploads) == []
 
 
-def test_an_upload_whose_event_was_lost_is_found_by_the_reconciler(
+def test_uploads_whose_event_was_lost_or_that_waited_are_found_by_the_reconciler(
     uploads: Pipeline, tmp_path: Path
 ) -> None:
     events = uploads.account.client("events")
@@ -180,16 +204,13 @@ def test_an_upload_whose_event_was_lost_is_found_by_the_reconciler(
     for rule in rules:
         events.disable_rule(Name=rule)
     try:
-        folder = tmp_path / "lost"
-        shutil.copytree(uploads.datasets / "v1.0", folder)
-        manifest = json.loads((folder / MANIFEST).read_text())
-        (folder / MANIFEST).write_text(json.dumps({**manifest, "version": "lost"}))
-        uploads.upload(folder, "lost")
+        uploads.upload(_version(uploads, tmp_path / "lost"), "lost")
         time.sleep(2)
         assert executions_of(uploads, "lost") == 0
     finally:
         for rule in rules:
             events.enable_rule(Name=rule)
-    uploads.until(lambda: executions_of(uploads, "lost"), seconds=300)
-    (request,) = [r for r in requests(uploads) if r["dataset"] == "lost"]
-    assert request["trigger"] == "reconciler"
+    for dataset in ("early", "lost"):
+        uploads.until(partial(executions_of, uploads, dataset), seconds=300)
+        (request,) = [each for each in requests(uploads) if each["dataset"] == dataset]
+        assert request["trigger"] == "reconciler"

@@ -33,9 +33,17 @@ class Assembly:
     def training(self) -> dict[str, Any]:
         return self._template("training")
 
+    @cached_property
+    def model_code(self) -> dict[str, Any]:
+        return self._template("model-code")
+
     @property
     def templates(self) -> dict[str, dict[str, Any]]:
-        return {"storage": self.storage, "training": self.training}
+        return {
+            "storage": self.storage,
+            "training": self.training,
+            "model-code": self.model_code,
+        }
 
     def _template(self, stack: str) -> dict[str, Any]:
         (path,) = self.folder.glob(f"*-{self.environment}-{stack}.template.json")
@@ -65,6 +73,8 @@ def resolved(value: Any) -> str:
 def _names(argument: Any) -> list[str]:
     if isinstance(argument, str):
         return [argument.replace(":", "-")]
+    if isinstance(argument, int):  # of Fn::Select
+        return []
     parts = argument.values() if isinstance(argument, dict) else argument
     return [name for part in parts for name in _names(part)]
 

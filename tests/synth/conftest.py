@@ -47,6 +47,12 @@ def organisation(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
 
 
 @pytest.fixture(scope="session")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """A project whose model's code is on GitHub."""
+    return variants.synthesize("connection", tmp_path_factory.mktemp("connection"))
+
+
+@pytest.fixture(scope="session")
 def existing(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """An account whose bucket, key and repository exist already."""
     return variants.synthesize("existing", tmp_path_factory.mktemp("existing"))

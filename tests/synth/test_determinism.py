@@ -50,7 +50,7 @@ def interpreters() -> list[str]:
 def moved(folder: Path) -> Path:
     """A copy of what synthesis reads, and of the packages, without the archive made of them."""
     hidden = shutil.ignore_patterns("__pycache__")
-    for name in ("stacks", "lambdas"):
+    for name in ("stacks", "lambdas", "model_code"):
         shutil.copytree(ROOT / name, folder / name, ignore=hidden)
     for name in ("app.py", "mlops.toml"):
         shutil.copy(ROOT / name, folder)

@@ -43,6 +43,26 @@ def test_rules_listen_to_the_bucket_that_exists(existing: Assembly) -> None:
         assert pattern["detail"]["bucket"]["name"] == [variants.BUCKET]
 
 
+def test_the_pipeline_keeps_its_artifacts_in_the_bucket_that_exists(existing: Assembly) -> None:
+    (pipeline,) = of_type(existing.model_code, "AWS::CodePipeline::Pipeline").values()
+    store = pipeline["ArtifactStore"]
+    assert store["Location"] == variants.BUCKET
+    assert store["EncryptionKey"] == {"Id": variants.KEY, "Type": "KMS"}
+    for project in of_type(existing.model_code, "AWS::CodeBuild::Project").values():
+        assert project["EncryptionKey"] == variants.KEY
+
+
+def test_images_are_pushed_to_the_repository_that_exists(existing: Assembly) -> None:
+    variables = {
+        each["Name"]: resolved(each["Value"])
+        for project in of_type(existing.model_code, "AWS::CodeBuild::Project").values()
+        for each in project["Environment"]["EnvironmentVariables"]
+    }
+    assert variables["REPOSITORY_NAME"] == variants.REPOSITORY
+    assert variables["REPOSITORY_URI"].endswith(f"/{variants.REPOSITORY}")
+    assert variables["DATA_BUCKET"] == variants.BUCKET
+
+
 def test_queue_table_and_topic_are_encrypted_with_the_key_that_exists(existing: Assembly) -> None:
     (queue,) = of_type(existing.training, "AWS::SQS::Queue").values()
     assert queue["KmsMasterKeyId"] == variants.KEY
@@ -53,7 +73,8 @@ def test_queue_table_and_topic_are_encrypted_with_the_key_that_exists(existing: 
 
 
 def test_roles_use_the_key_that_exists_and_no_other(existing: Assembly) -> None:
-    for policy in of_type(existing.training, "AWS::IAM::Policy").values():
-        for statement in policy["PolicyDocument"]["Statement"]:
-            if str(listed(statement["Action"])[0]).startswith("kms:"):
-                assert listed(statement["Resource"]) == [variants.KEY]
+    for template in (existing.training, existing.model_code):
+        for policy in of_type(template, "AWS::IAM::Policy").values():
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if str(listed(statement["Action"])[0]).startswith("kms:"):
+                    assert listed(statement["Resource"]) == [variants.KEY]

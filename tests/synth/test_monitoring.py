@@ -105,12 +105,12 @@ def test_what_the_lambdas_count_is_shown_by_the_name_they_publish_it_under(dev: 
     (namespace,) = {v["POWERTOOLS_METRICS_NAMESPACE"] for v in variables}
     services = {v["POWERTOOLS_SERVICE_NAME"] for v in variables}
     found = own_metrics(dev)
-    assert len(found) == 12
+    assert len(found) == 13
     for shown, service, name in found:
         assert shown == namespace
         assert service in services
         handler = (ROOT / "lambdas" / service / "handler.py").read_text()
-        published = 'f"Runs{run.status}"' if name == "RunsDuplicate" else f'"{name}"'
+        published = "Runs{prepared['status']}" if name == "RunsDuplicate" else f'"{name}"'
         assert published in handler, (service, name)
 
 

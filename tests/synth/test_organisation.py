@@ -71,7 +71,7 @@ def test_every_resource_has_the_tags_unless_it_cannot_have_any(organisation: Ass
 def test_the_stacks_themselves_have_the_tags(organisation: Assembly) -> None:
     manifest = json.loads((organisation.folder / "manifest.json").read_text())
     stacks = [a for a in manifest["artifacts"].values() if a["type"] == "aws:cloudformation:stack"]
-    assert len(stacks) == 2
+    assert len(stacks) == 3
     for stack in stacks:
         assert {"cost-center", "owner", "project"} == stack["properties"]["tags"].keys()
 

@@ -12,6 +12,7 @@ from botocore.session import get_session
 
 from local_account import parity
 from tests.synth.assembly import ROOT, Assembly
+from tests.synth.variants import VARIANTS
 
 BOOTSTRAP = ROOT / "node_modules/aws-cdk/lib/api/bootstrap/bootstrap-template.yaml"
 # boto3's name of a service, and the one that requests to it are signed with where they differ
@@ -156,10 +157,10 @@ def _integrations(definition: Any) -> Iterator[str]:
             yield from _integrations(member)
 
 
-@pytest.fixture(params=["dev", "staging", "prod", "smoke", "organisation", "existing"])
+@pytest.fixture(params=["dev", "staging", "prod", "smoke", *VARIANTS])
 def any_assembly(request: pytest.FixtureRequest, assembly: Callable[[str], Assembly]) -> Assembly:
     """Every environment, and every variant of the settings."""
-    if request.param in ("organisation", "existing"):
+    if request.param in VARIANTS:
         variant: Assembly = request.getfixturevalue(request.param)
         return variant
     return assembly(request.param)

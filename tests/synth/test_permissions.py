@@ -1,15 +1,25 @@
 """Who may do what: the exact actions of every role, declared once more."""
 
-import re
+from fnmatch import fnmatchcase
 from typing import Any
 
 from stacks.settings_file import load_settings
-from tests.synth.assembly import OF_ATTRIBUTES, ROOT, Assembly, listed, of_type, resolved
+from tests.synth.assembly import ROOT, Assembly, listed, of_type, resolved
+from tests.synth.grants import (
+    TRACING,
+    Grants,
+    fed_by_events,
+    function,
+    grants,
+    on,
+    opens,
+    reads,
+    statements,
+    table,
+    used,
+    writes,
+)
 
-Grants = dict[str, set[str]]
-Statement = dict[str, Any]
-
-TRACING = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 PROJECT = load_settings(ROOT / "mlops.toml", "dev").project.name
 TRAINING_JOBS, PROCESSING_JOBS = f"training-job/{PROJECT}-*", f"processing-job/{PROJECT}-*"
 ENDPOINT, CONFIGS = f"endpoint/{PROJECT}-staging", f"endpoint-config/{PROJECT}-*"
@@ -23,23 +33,8 @@ FUNCTIONS = {
     "FailureLambda",
 }
 CHANNELS = ("*/train/*", "*/validation/*")
+IMAGE_PARAMETER = f"parameter/{PROJECT}/dev/image"
 EXECUTIONS = "execution:TrainingStateMachineName:*"
-
-
-def on(resources: str | set[str], *actions: str) -> Grants:
-    return dict.fromkeys(actions, {resources} if isinstance(resources, str) else resources)
-
-
-def opens(*keys: str) -> Grants:
-    return on({f"Bucket/{key}" for key in keys}, "s3:GetObject") | on("Key", "kms:Decrypt")
-
-
-def reads(*keys: str) -> Grants:
-    return opens(*keys) | on("Bucket", "s3:ListBucket")
-
-
-def writes(key: str) -> Grants:
-    return on(f"Bucket/{key}", "s3:PutObject") | on("Key", "kms:GenerateDataKey")
 
 
 def job(kind: str, *keys: str, output: str | None = None) -> Grants:
@@ -63,32 +58,6 @@ def job(kind: str, *keys: str, output: str | None = None) -> Grants:
     }
 
 
-def function(name: str, *grants: Grants) -> Grants:
-    logging = on(f"{name}Logs", "logs:CreateLogStream", "logs:PutLogEvents")
-    return merged(logging, on("*", *TRACING), *grants)
-
-
-def table(*actions: str) -> Grants:
-    return on("RunTable", *(f"dynamodb:{action}" for action in actions)) | used()
-
-
-def used() -> Grants:
-    return on("Key", "kms:Decrypt", "kms:GenerateDataKey")
-
-
-def fed_by_events(name: str, *grants: Grants) -> Grants:
-    return function(name, on("DeadLetterQueue", "sqs:SendMessage"), used(), *grants)
-
-
-def merged(*grants: Grants) -> Grants:
-    """Put grants together, whose resources of one action add up."""
-    found: Grants = {}
-    for grant in grants:
-        for action, resources in grant.items():
-            found.setdefault(action, set()).update(resources)
-    return found
-
-
 GRANTS: dict[str, Grants] = {
     "ValidationJobRole": job(
         "ProcessingJobs", "*/_MANIFEST.json", *CHANNELS, output="runs/*/validation/*"
@@ -104,6 +73,7 @@ GRANTS: dict[str, Grants] = {
         writes("runs/*/attempts/*"),
         on("Bucket/*/_MANIFEST.json", "s3:GetObjectVersion"),
         on("Repository", "ecr:DescribeImages"),
+        on(IMAGE_PARAMETER, "ssm:GetParameter"),
         on(EXECUTIONS, "states:DescribeExecution"),
     ),
     "EvaluationReaderLambdaRole": function("EvaluationReaderLambda", reads("runs/*/evaluation/*")),
@@ -134,6 +104,7 @@ GRANTS: dict[str, Grants] = {
     "StartRunLambdaRole": fed_by_events(
         "StartRunLambda",
         reads("*/_MANIFEST.json"),
+        on(IMAGE_PARAMETER, "ssm:GetParameter"),
         on("TrainingStateMachine", "states:StartExecution"),
     ),
     "UploadWatchLambdaRole": fed_by_events(
@@ -292,48 +263,14 @@ CONDITIONS: dict[str, list[Any]] = {
 }
 
 
-def statements(assembly: Assembly) -> dict[str, list[Statement]]:
-    """Every role's statements, by the role's name without CDK's hash."""
-    found: dict[str, list[Statement]] = {}
-    for policy in of_type(assembly.training, "AWS::IAM::Policy").values():
-        for role in policy["Roles"]:
-            name = role["Ref"][:-8]
-            found.setdefault(name, []).extend(policy["PolicyDocument"]["Statement"])
-    return found
-
-
-def short(resource: Any) -> str:
-    """What of an ARN names the resource, without CDK's prefixes and hashes."""
-    text = resolved(resource)
-    if found := OF_THE_STACKS.search(text):
-        return f"{found[1]}{found[2]}"
-    return text.rpartition("AWS::AccountId:")[2].replace(OF_ATTRIBUTES, "")
-
-
-# `GetAtt` of a resource of this stack or, by an export, of the other; then a pattern of keys.
-OF_THE_STACKS = re.compile(
-    r"(?:ExportsOutputFnGetAtt)?(\w+?)(?:[0-9A-F]{8})?Arn(?:[0-9A-F]{8})?((?:/.*)?)$"
-)
-
-
-def grants(policy: list[Statement]) -> Grants:
-    found: Grants = {}
-    for statement in policy:
-        assert statement["Effect"] == "Allow"
-        for action in listed(statement["Action"]):
-            names = {short(resource) for resource in listed(statement["Resource"])}
-            found.setdefault(action, set()).update(names)
-    return found
-
-
 def test_every_role_has_exactly_the_declared_actions_on_the_declared_resources(
     dev: Assembly,
 ) -> None:
-    assert {name: grants(policy) for name, policy in statements(dev).items()} == GRANTS
+    assert {name: grants(policy) for name, policy in statements(dev.training).items()} == GRANTS
 
 
 def test_what_no_resource_confines_is_confined_by_its_condition(dev: Assembly) -> None:
-    for name, policy in statements(dev).items():
+    for name, policy in statements(dev.training).items():
         for statement in policy:
             for action in listed(statement["Action"]):
                 expected = CONDITIONS.get(action, [None])
@@ -346,7 +283,7 @@ def test_no_role_has_managed_or_inline_policies_besides(dev: Assembly) -> None:
 
 
 def test_an_action_on_everything_is_one_that_knows_no_resource(dev: Assembly) -> None:
-    for name, policy in statements(dev).items():
+    for name, policy in statements(dev.training).items():
         for statement in policy:
             assert not [action for action in listed(statement["Action"]) if "*" in action]
             if "*" in listed(statement["Resource"]):
@@ -396,15 +333,22 @@ def test_the_key_serves_events_uploads_alarms_and_logs_and_nobody_else(dev: Asse
     }
 
 
-def test_only_rules_of_this_stack_may_send_to_the_dead_letter_queue(dev: Assembly) -> None:
+def test_only_rules_of_the_stacks_may_send_to_the_dead_letter_queue(dev: Assembly) -> None:
     (policy,) = of_type(dev.training, "AWS::SQS::QueuePolicy").values()
     allows = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
     denied = [s["Condition"] for s in policy["PolicyDocument"]["Statement"] if s not in allows]
     assert denied == [{"Bool": {"aws:SecureTransport": "false"}}]
+    (others,) = (allow for allow in allows if allow.get("Sid") == "RulesOfAnotherStack")
+    allows.remove(others)
+    assert others["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    pattern = resolved(others["Condition"]["ArnLike"]["aws:SourceArn"])
+    for rule in of_type(dev.model_code, "AWS::Events::Rule").values():
+        assert fnmatchcase(f"rule/{rule['Name']}", pattern.rpartition(":")[2])
     sources = set()
-    for allow in allows:
+    for allow in [*allows, others]:
         assert allow["Principal"] == {"Service": "events.amazonaws.com"}
         assert allow["Action"] == "sqs:SendMessage"
+    for allow in allows:
         (source,) = allow["Condition"]["ArnEquals"].values()
         sources.add(source["Fn::GetAtt"][0])
     assert sources == of_type(dev.training, "AWS::Events::Rule").keys()

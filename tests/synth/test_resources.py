@@ -26,7 +26,17 @@ ENVIRONMENT_OF: dict[str, type[environments.Environment]] = {
     "DatasetSealerLambda": environments.DatasetSealerEnvironment,
     "RunEndedLambda": environments.RunEndedEnvironment,
     "ReconcilerLambda": environments.ReconcilerEnvironment,
+    "PipelineFailedLambda": environments.PipelineFailedEnvironment,
 }
+
+
+def functions_of(assembly: Assembly) -> dict[str, dict[str, Any]]:
+    """Every function, by its logical id."""
+    return {
+        name: function
+        for template in assembly.templates.values()
+        for name, function in of_type(template, "AWS::Lambda::Function").items()
+    }
 
 
 def only(template: dict[str, Any], resource_type: str) -> dict[str, Any]:
@@ -41,7 +51,7 @@ def test_nothing_is_done_by_custom_resources(dev: Assembly) -> None:
 
 
 def test_each_function_s_variables_are_those_it_declares(dev: Assembly) -> None:
-    functions = of_type(dev.training, "AWS::Lambda::Function")
+    functions = functions_of(dev)
     assert functions.keys() == ENVIRONMENT_OF.keys()
     for name, properties in functions.items():
         given = properties["Environment"]["Variables"]
@@ -49,7 +59,7 @@ def test_each_function_s_variables_are_those_it_declares(dev: Assembly) -> None:
 
 
 def test_every_function_has_the_defaults(dev: Assembly) -> None:
-    for name, properties in of_type(dev.training, "AWS::Lambda::Function").items():
+    for name, properties in functions_of(dev).items():
         assert properties["Runtime"] == "python3.14"
         assert properties["Architectures"] == ["x86_64"]
         assert properties["TracingConfig"] == {"Mode": "Active"}
@@ -60,8 +70,9 @@ def test_every_function_has_the_defaults(dev: Assembly) -> None:
 
 
 def test_every_log_group_is_bounded(dev: Assembly) -> None:
-    for name, properties in of_type(dev.training, "AWS::Logs::LogGroup").items():
-        assert properties["RetentionInDays"] == 7, name
+    for template in dev.templates.values():
+        for name, properties in of_type(template, "AWS::Logs::LogGroup").items():
+            assert properties["RetentionInDays"] == 7, name
 
 
 def test_explained_failures_point_to_functions_that_exist(dev: Assembly) -> None:
@@ -177,8 +188,11 @@ def test_the_bucket_is_private_versioned_encrypted_and_tells_eventbridge(dev: As
     assert rule["BucketKeyEnabled"] is True
     notifications = bucket["NotificationConfiguration"]
     assert notifications == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
-    (lifecycle,) = bucket["LifecycleConfiguration"]["Rules"]
-    assert lifecycle["NoncurrentVersionExpiration"] == {"NoncurrentDays": 90}
+    data, artifacts = bucket["LifecycleConfiguration"]["Rules"]
+    assert data["NoncurrentVersionExpiration"] == {"NoncurrentDays": 90}
+    assert "ExpirationInDays" not in data
+    assert artifacts["Prefix"] == "TrainDeployModelPipe/"
+    assert artifacts["ExpirationInDays"] == 30
 
 
 def test_the_bucket_refuses_requests_without_tls(dev: Assembly) -> None:
@@ -198,7 +212,8 @@ def test_storage_outlives_its_stack_unless_the_settings_say_otherwise(
     assembly: Callable[[str], Assembly], environment: str, policy: str
 ) -> None:
     resources = assembly(environment).storage["Resources"].values()
-    kept = [r for r in resources if r["Type"] != "AWS::S3::BucketPolicy"]
+    replaceable = {"AWS::S3::BucketPolicy", "AWS::SSM::Parameter"}
+    kept = [r for r in resources if r["Type"] not in replaceable]
     assert {r["DeletionPolicy"] for r in kept} == {policy}
     assert len(kept) == 4
 
@@ -211,8 +226,10 @@ def test_outputs_are_those_that_the_command_line_reads(dev: Assembly) -> None:
         "RepositoryName",
         "RepositoryUri",
         "ModelPackageGroupName",
+        "ImageParameterName",
     }
-    assert dev.training["Outputs"].keys() == {
+    outputs = {name for name in dev.training["Outputs"] if not name.startswith("Export")}
+    assert outputs == {
         "StateMachineArn",
         "StagingEndpointName",
         "DeadLetterQueueUrl",
@@ -220,6 +237,13 @@ def test_outputs_are_those_that_the_command_line_reads(dev: Assembly) -> None:
         "TopicArn",
         "ScheduleGroupName",
         "DashboardName",
+    }
+    assert dev.model_code["Outputs"].keys() == {
+        "PipelineName",
+        "RepositoryName",
+        "CloneUrlHttp",
+        "TestProjectName",
+        "BuildProjectName",
     }
 
 
@@ -235,5 +259,5 @@ def test_stacks_stay_readable_at_a_glance() -> None:
         return len(path.read_text().splitlines())
 
     assert lines(ROOT / "app.py") <= 50
-    for name in ("storage", "training"):
+    for name in ("storage", "training", "model_code"):
         assert lines(ROOT / "stacks" / f"{name}.py") <= 150

@@ -82,6 +82,7 @@ def test_every_path_ends_in_a_named_state(machine: Assembly) -> None:
     failed_gate = {"QualityGateFailed"} if machine.environment == "staging" else set()
     assert ends == failed_gate | {
         "Duplicate",
+        "NothingToTrain",
         "RunSucceeded",
         "RunFailed",
         "RunFailedUnexplained",
@@ -96,7 +97,7 @@ def test_the_way_of_a_good_model(staging: Assembly) -> None:
         "CheckQuality": "RecordGatePassed",
         "IsEndpointPresent": "UpdateEndpoint",
         "IsEndpointInService": "TestModel",
-        "IsDuplicate": "ValidateDataset",
+        "IsRunNew": "ValidateDataset",
         "IsStagingAcquired": "CreateEndpointConfig",
     }
     while name:
@@ -104,7 +105,7 @@ def test_the_way_of_a_good_model(staging: Assembly) -> None:
         name = choices.get(name) or states[name].get("Next")
     assert way == [
         "PrepareRun",
-        "IsDuplicate",
+        "IsRunNew",
         "ValidateDataset",
         "TrainModel",
         "EvaluateModel",

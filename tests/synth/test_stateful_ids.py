@@ -12,6 +12,7 @@ STATEFUL = [
     ("training", "RunTable", "AWS::DynamoDB::Table"),
     ("training", "RunTopic", "AWS::SNS::Topic"),
     ("training", "DeadLetterQueue", "AWS::SQS::Queue"),
+    ("model-code", "ModelCode", "AWS::CodeCommit::Repository"),
 ]
 
 

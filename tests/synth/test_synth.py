@@ -13,7 +13,8 @@ from tests.synth.assembly import ROOT, Assembly, run_app
 def test_all_lambdas_share_one_asset_that_starts_at_the_handlers(dev: Assembly) -> None:
     keys = {
         json.dumps(resource["Properties"]["Code"])
-        for resource in dev.training["Resources"].values()
+        for template in dev.templates.values()
+        for resource in template["Resources"].values()
         if resource["Type"] == "AWS::Lambda::Function"
     }
     (archive,) = dev.folder.glob("asset.*.zip")
@@ -30,7 +31,7 @@ def edited_project(tmp_path: Path, old: str, new: str) -> Path:
     """A project whose settings have a mistake, and which shares everything else."""
     settings = (ROOT / "mlops.toml").read_text()
     assert old in settings
-    for name in ("app.py", "stacks", "lambdas"):
+    for name in ("app.py", "stacks", "lambdas", "model_code"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "app.py").unlink()
     shutil.copy(ROOT / "app.py", tmp_path)

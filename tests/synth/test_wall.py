@@ -68,6 +68,13 @@ def variable(function: str, name: str) -> Change:
     return change
 
 
+def privileged(project: str) -> Change:
+    def change(resources: dict[str, Any]) -> None:
+        resources[project]["Properties"]["Environment"]["PrivilegedMode"] = True
+
+    return change
+
+
 ROLES = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*"}
 IMAGE = '"TrainingImage":"111122223333.dkr.ecr.eu-west-1.amazonaws.com/model:latest"'
 SEEDS: list[tuple[str, str, Change]] = [
@@ -113,6 +120,14 @@ SEEDS: list[tuple[str, str, Change]] = [
         in_statements("sns:Publish", Action="sns:*"),
     ),
     ("training", "iam-wildcard-resource[*]", in_statements("sns:Publish", Resource="*")),
+    ("model-code", "privileged-build", privileged("TestProjectA8479124")),
+    ("model-code", "encryption-key", without("AWS::CodeBuild::Project", "EncryptionKey")),
+    ("model-code", "iam-wildcard-resource[*]", in_statements("ssm:PutParameter", Resource="*")),
+    (
+        "model-code",
+        "dead-letter-queue",
+        without("AWS::Events::Rule", "Targets", "0", "DeadLetterConfig"),
+    ),
     ("storage", "public-bucket", without("AWS::S3::Bucket", "PublicAccessBlockConfiguration")),
     ("storage", "encryption-key", without("AWS::S3::Bucket", "BucketEncryption")),
 ]

@@ -43,14 +43,15 @@ existing_repository_name = "{REPOSITORY}"
 """,
     "[monitoring]": "[environments.dev.monitoring]\nmonthly_budget_usd = 0\n[monitoring]\n",
 }
-VARIANTS = {"organisation": ORGANISATION, "existing": EXISTING}
+CONNECTION = {"[environments.dev]": 'model_code.source = "github:company/models"\n'}
+VARIANTS = {"organisation": ORGANISATION, "existing": EXISTING, "connection": CONNECTION}
 
 
 def synthesize(variant: str, folder: Path) -> Assembly:
     """Synthesize the project in `folder` with a variant's settings; it shares all else."""
     project = folder / "project"
     project.mkdir()
-    for name in ("stacks", "lambdas", ".cache"):
+    for name in ("stacks", "lambdas", "model_code", ".cache"):
         (project / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "app.py", project)
     settings = (ROOT / "mlops.toml").read_text()

@@ -14,20 +14,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "mlops.toml"
 
 
-@pytest.fixture
-def edited(tmp_path: Path) -> Callable[..., Settings]:
-    """Load the project's settings after replacing text in the file."""
-
-    def load(old: str, new: str, environment: str = "dev") -> Settings:
-        text = SETTINGS.read_text()
-        assert old in text
-        path = tmp_path / "mlops.toml"
-        path.write_text(text.replace(old, new, 1))
-        return load_settings(path, environment)
-
-    return load
-
-
 def test_every_environment_is_valid() -> None:
     for environment in ENVIRONMENTS:
         assert load_settings(SETTINGS, environment).project.name

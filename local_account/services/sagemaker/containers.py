@@ -13,13 +13,18 @@ from local_account.services.sagemaker.plane import Record
 _BATCH_BYTES = 256 * 1024
 
 
-def arguments(image: Image, specification: Record, default: list[str]) -> list[str]:
-    """Return what a container runs: the request's entrypoint and arguments, or the image's."""
+def arguments(image: Image, specification: Record, default: list[str] | None) -> list[str]:
+    """Return what a container runs: the request's entrypoint and arguments, or the image's.
+
+    Without arguments and a default it is the image's command.
+    """
     entrypoint = specification.get("ContainerEntrypoint")
     given = specification.get("ContainerArguments")
     if entrypoint:
         return [*entrypoint, *(given or [])]
-    return [*image.entrypoint, *(default if given is None else given)]
+    if given is None:
+        given = image.command if default is None else default
+    return [*image.entrypoint, *given]
 
 
 class LogStream:

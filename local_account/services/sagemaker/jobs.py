@@ -124,7 +124,7 @@ class Jobs:
         job: Record,
         image_uri: str,
         specification: Record,
-        default_arguments: list[str],
+        default_arguments: list[str] | None,
         isolated: bool,
     ) -> Ended:
         """Run the job's container to its end: its exit, a stop, or the maximum runtime."""
@@ -140,7 +140,8 @@ class Jobs:
                 **job.get("Environment", {}),
             },
             virtual_environment=image.virtual_environment,
-            program=image.program,
+            root=image.root,
+            working_directory=image.working_directory,
             base=folder / "ml",
             log=folder / "container.log",
             network=not isolated,

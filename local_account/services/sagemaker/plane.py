@@ -49,7 +49,8 @@ class Plane:
 
     def __init__(self, account: Account, emit: Emit, isolation: Isolation | None) -> None:
         self.account, self.emit = account, emit
-        self.sandbox, self.images = Sandbox(isolation), Images(account)
+        self.sandbox = Sandbox(isolation)
+        self.images = Images(account, self.sandbox.isolation)
         self.lock = threading.RLock()
         self.tags: dict[str, dict[str, str]] = {}
         self.closing = threading.Event()

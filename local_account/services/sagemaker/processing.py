@@ -74,7 +74,7 @@ class ProcessingJobs(Jobs):
         specification = job["AppSpecification"]
         isolated = job.get("NetworkConfig", {}).get("EnableNetworkIsolation", False)
         try:
-            ended = self._execute(job, specification["ImageUri"], specification, [], isolated)
+            ended = self._execute(job, specification["ImageUri"], specification, None, isolated)
         except ImageNotFound as error:
             missing = f"manifest for {specification['ImageUri']} not found: manifest unknown"
             raise data.DataError(f"API error (404): {missing}: {error}") from error

@@ -148,8 +148,34 @@ class Logs:
         return {"logStreams": [{"logStreamName": name} for name in names]}
 
     def get_log_events(self, logStreamName: str, limit: int, **_: Any) -> Document:
+        if logStreamName not in self.streams:
+            raise refusal("ResourceNotFoundException", "The specified log stream does not exist.")
         lines = self.streams[logStreamName][-limit:]
         return {"events": [{"message": f"{line}\n"} for line in lines]}
+
+
+class CodeBuild:
+    """Builds by id."""
+
+    def __init__(self) -> None:
+        self.builds: dict[str, Document] = {}
+
+    def batch_get_builds(self, ids: list[str]) -> Document:
+        return {"builds": [self.builds[each] for each in ids if each in self.builds]}
+
+
+class CodePipeline:
+    """One execution of one pipeline, and the tries of its actions."""
+
+    def __init__(self) -> None:
+        self.revisions: list[Document] = []
+        self.actions: list[Document] = []
+
+    def get_pipeline_execution(self, pipelineName: str, pipelineExecutionId: str) -> Document:
+        return {"pipelineExecution": {"artifactRevisions": self.revisions}}
+
+    def list_action_executions(self, pipelineName: str, filter: Document) -> Document:
+        return {"actionExecutionDetails": self.actions}
 
 
 class Functions:
@@ -163,7 +189,7 @@ class Functions:
         self.invoked.append((FunctionName, json.loads(Payload)))
 
 
-READING = ("describe_", "get_", "head_", "list_")
+READING = ("batch_get_", "describe_", "get_", "head_", "list_")
 
 
 class Witness:
@@ -195,6 +221,7 @@ class Account:
     def __init__(self, dynamodb: Any) -> None:
         self.sagemaker, self.step_functions, self.s3 = SageMaker(), StepFunctions(), Buckets()
         self.sns, self.logs, self.lambda_ = Topic(), Logs(), Functions()
+        self.codebuild, self.codepipeline = CodeBuild(), CodePipeline()
         self.dynamodb = dynamodb
         self.changes: list[str] = []
         self.refused: dict[str, str] = {}
@@ -207,7 +234,10 @@ class Account:
             raise Crash
 
     def clients(self) -> Iterator[tuple[str, Witness]]:
-        for name in ("sagemaker", "step_functions", "s3", "sns", "logs", "lambda_", "dynamodb"):
+        for name in (
+            *("sagemaker", "step_functions", "s3", "sns", "logs", "lambda_", "dynamodb"),
+            *("codebuild", "codepipeline"),
+        ):
             yield name, Witness(getattr(self, name), self)
 
     def ended(

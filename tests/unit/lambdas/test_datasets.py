@@ -1,10 +1,19 @@
 """How data set versions and the executions that they start are named."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 
-from shared.datasets import dataset_version, execution_name, is_version, manifest_key, slug
+from shared.datasets import (
+    StoredManifest,
+    dataset_version,
+    execution_name,
+    is_version,
+    manifest_key,
+    newest,
+    slug,
+)
 from shared.errors import UploadInvalid
 
 VERSIONS = ["v1.0", "v1.0-retrain", "2026_05_04", "A", "x" * 63, "runs2", "a..__--b"]
@@ -61,3 +70,11 @@ def test_another_upload_has_another_execution_name_and_the_same_upload_the_same(
     assert len(set(names)) == len(names)
     assert execution_name("acme-data", key, "v-1", etag="e-1") == names[0]
     assert execution_name("acme-data", key, "null", etag='"e-1"') == names[4]
+
+
+def test_the_newest_version_is_that_whose_manifest_was_written_last() -> None:
+    days = [datetime(2026, 5, day, tzinfo=UTC) for day in (1, 2, 3)]
+    manifests = [StoredManifest(*each) for each in zip(("v9", "v1", "v5"), days, strict=True)]
+    assert newest(manifests) == "v5"
+    assert newest([*manifests, StoredManifest("v6", days[2])]) == "v6"
+    assert newest([]) is None

@@ -141,6 +141,7 @@ def test_a_run_that_waited_too_long_for_staging_shows_the_locks_log() -> None:
         ("DatasetInvalid", False),
         ("MetricsMissing", False),
         ("ImageMissing", True),
+        ("ImageInvalid", False),
         ("EndpointBusy", True),
     ],
 )

@@ -71,11 +71,34 @@ def test_object_sizes_come_from_every_page(stub: Stub, gateway: RunGateway) -> N
     assert gateway.object_sizes("v1/train/") == {"a.csv": 1, "b.csv": 2}
 
 
-def test_untagged_images_are_seen_without_tags(stub: Stub, gateway: RunGateway) -> None:
-    pushed = datetime(2026, 5, 4, tzinfo=UTC)
-    details = [{"imageDigest": "sha256:a", "imagePushedAt": pushed}]
-    stub("ecr").add_response("describe_images", {"imageDetails": details})
-    assert [image.tags for image in gateway.images()] == [()]
+DIGEST = f"sha256:{'1' * 64}"
+
+
+def test_an_image_is_looked_for_by_its_digest(stub: Stub, gateway: RunGateway) -> None:
+    asked = {"repositoryName": "demo-model", "imageIds": [{"imageDigest": DIGEST}]}
+    found = {"imageDetails": [{"imageDigest": DIGEST}]}
+    stub("ecr").add_response("describe_images", found, asked)
+    assert gateway.has_image(DIGEST)
+    stub("ecr").add_client_error("describe_images", "ImageNotFoundException")
+    assert not gateway.has_image(DIGEST)
+
+
+def test_a_repository_that_may_not_be_asked_is_no_missing_image(
+    stub: Stub, gateway: RunGateway
+) -> None:
+    stub("ecr").add_client_error("describe_images", "AccessDeniedException", "no")
+    with pytest.raises(ClientError, match="no"):
+        gateway.has_image(DIGEST)
+
+
+@pytest.mark.parametrize(("value", "found"), [("none", None), ('{"a": 1}', '{"a": 1}')])
+def test_a_parameter_that_is_none_names_no_image(
+    stub: Stub, gateway: RunGateway, value: str, found: str | None
+) -> None:
+    stub("ssm").add_response(
+        "get_parameter", {"Parameter": {"Value": value}}, {"Name": "/demo/dev/image"}
+    )
+    assert gateway.published_images("/demo/dev/image") == found
 
 
 def test_the_newest_claim_is_that_with_the_highest_number(stub: Stub, gateway: RunGateway) -> None:

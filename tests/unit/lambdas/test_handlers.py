@@ -49,6 +49,7 @@ def test_prepare_run_claims_the_run_of_an_uploaded_manifest(
         BUCKET_NAME="acme-data",
         REPOSITORY_NAME="demo-model",
         REPOSITORY_URI="host/demo-model",
+        IMAGE_PARAMETER_NAME="/demo/dev/image",
     )
     files = [
         {"key": "train/t.csv", "sha256": "a" * 64, "size": 1},
@@ -61,11 +62,12 @@ def test_prepare_run_claims_the_run_of_an_uploaded_manifest(
     s3.add_response("list_objects_v2", {})
     s3.add_client_error("get_object", "NoSuchKey", http_status_code=404)
     s3.add_response("put_object", {})
-    details = [
-        {"imageDigest": f"sha256:{tag}", "imageTags": [tag], "imagePushedAt": datetime.now(UTC)}
-        for tag in ("t", "t-processing")
-    ]
-    stub("ecr").add_response("describe_images", {"imageDetails": details})
+    digests = [f"sha256:{digit * 64}" for digit in "12"]
+    uris = [f"host/demo-model@{digest}" for digest in digests]
+    images = {"training": uris[0], "processing": uris[1], "commit": "c" * 40}
+    stub("ssm").add_response("get_parameter", {"Parameter": {"Value": json.dumps(images)}})
+    for digest in digests:
+        stub("ecr").add_response("describe_images", {"imageDetails": [{"imageDigest": digest}]})
     run = prepare_run(
         {
             "execution_arn": "mine",
@@ -74,8 +76,29 @@ def test_prepare_run_claims_the_run_of_an_uploaded_manifest(
         },
         context,
     )
-    assert (run["status"], run["attempt"]) == ("New", 1)
+    assert (run["status"], run["attempt"], run["commit"]) == ("New", 1, "c" * 40)
     json.dumps(run)
+
+
+def test_prepare_run_of_an_empty_bucket_ends_without_a_run(
+    stub: Stub,
+    environment: SetEnvironment,
+    context: SimpleNamespace,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    environment(
+        PROJECT_NAME="demo",
+        DEPLOYMENT_ID="d-1",
+        BUCKET_NAME="acme-data",
+        REPOSITORY_NAME="demo-model",
+        REPOSITORY_URI="host/demo-model",
+        IMAGE_PARAMETER_NAME="/demo/dev/image",
+    )
+    stub("s3").add_response("list_objects_v2", {})
+    asked = {"trigger": "code", "dataset": None}
+    event = {"execution_arn": "mine", "request": asked, "hyperparameters": {}}
+    assert prepare_run(event, context)["status"] == "NothingToTrain"
+    assert '"RunsNothingToTrain":[1' in capsys.readouterr().out
 
 
 def test_read_evaluation_returns_the_figures(

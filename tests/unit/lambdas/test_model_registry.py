@@ -73,6 +73,33 @@ def test_metadata_says_where_the_version_comes_from(request_of: RegisterRequest)
     )
 
 
+@pytest.mark.parametrize(
+    ("told", "written"),
+    [
+        (
+            {"commit": "c" * 40, "author": "Ada <ada@x.org>", "message": "fix(model): don't; 50 %"},
+            {"commit": "c" * 40, "author": "Ada ada@x.org", "message": "fixmodel: dont 50"},
+        ),
+        ({"commit": "c" * 40, "message": "Größe 模型 ✓"}, {"message": "Größe 模型"}),
+        ({"commit": None, "author": "", "message": "!!"}, {}),
+        ({"message": "long " * 100}, {"message": ("long " * 100)[:256].strip()}),
+        ({"message": "a\u2028b\x00\tc"}, {"message": "a b c"}),
+    ],
+)
+def test_the_commit_is_written_as_far_as_the_service_s_alphabet_goes(
+    told: dict[str, Any], written: dict[str, str]
+) -> None:
+    payload = {**PAYLOAD, "run": {**PAYLOAD["run"], **told}}
+    described = metadata(RegisterRequest.model_validate(payload))
+    names = {"commit", "author", "message"}
+    found = {name: text for name, text in described.items() if name in names}
+    assert found == ({"commit": "c" * 40} if told.get("commit") else {}) | written
+
+
+def test_without_a_commit_a_version_is_registered_all_the_same(request_of: RegisterRequest) -> None:
+    assert not {"commit", "author", "message"} & metadata(request_of).keys()
+
+
 def test_a_failed_gate_is_written_on_the_version(request_of: RegisterRequest) -> None:
     described = metadata(request_of)
     assert (described["gate"], described["gate_mode"]) == ("failed", "report")

@@ -1,16 +1,21 @@
 """PrepareRun from event to run, over a gateway that keeps everything in memory."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from prepare_run.gateway import RunGateway
-from prepare_run.models import Claim, PrepareRunRequest, PushedImage
+from prepare_run.models import Claim, PrepareRunRequest, Run
 from prepare_run.preparation import prepare_run, take_turn
 from shared.environment import PrepareRunEnvironment
-from shared.errors import DatasetInvalid, EventInvalid, RunKeyContended
+from shared.errors import (
+    DatasetInvalid,
+    EventInvalid,
+    ImageInvalid,
+    ImageMissing,
+    RunKeyContended,
+)
 from shared.events import parse_request
 from shared.version_records import VersionRecord
 
@@ -32,7 +37,12 @@ ENVIRONMENT = PrepareRunEnvironment(
     bucket_name=BUCKET,
     repository_name="demo-model",
     repository_uri="host/demo-model",
+    image_parameter_name="/demo/dev/image",
 )
+TRAINING, PROCESSING = (f"host/demo-model@sha256:{digit * 64}" for digit in "12")
+OTHER_TRAINING, OTHER_PROCESSING = (f"host/demo-model@sha256:{digit * 64}" for digit in "34")
+SOURCE = {"commit": "c" * 40, "author": "Ada <ada@x.org>", "message": "Try eta"}
+PUBLISHED = {"training": TRAINING, "processing": PROCESSING, **SOURCE}
 
 
 class MemoryGateway(RunGateway):
@@ -46,6 +56,9 @@ class MemoryGateway(RunGateway):
             "v1.0/validation/v.csv": 20,
             "v1.0-other/train/t.csv": 1,
         }
+        self.newest: str | None = "v1.0"
+        self.published: str | None = json.dumps(PUBLISHED)
+        self.images = {TRAINING, PROCESSING, OTHER_TRAINING, OTHER_PROCESSING}
         self.asked_version_id: str | None = None
         self.claims: list[str] = []
         self.registered: list[str] = []
@@ -63,10 +76,15 @@ class MemoryGateway(RunGateway):
             if key.startswith(prefix)
         }
 
-    def images(self) -> Any:
-        for suffix in ("", "-processing"):
-            now = datetime.now(UTC)
-            yield PushedImage(digest=f"sha256:x{suffix}", tags=(f"t{suffix}",), pushed_at=now)
+    def newest_version(self) -> str | None:
+        return self.newest
+
+    def published_images(self, parameter_name: str) -> str | None:
+        assert parameter_name == "/demo/dev/image"
+        return self.published
+
+    def has_image(self, digest: str) -> bool:
+        return f"host/demo-model@{digest}" in self.images
 
     def newest_claim(self, run_key: str) -> Claim | None:
         count = len(self.claims)
@@ -102,6 +120,12 @@ def asked(**fields: Any) -> PrepareRunRequest:
     return parse_request(PrepareRunRequest, payload)
 
 
+def prepared(request: PrepareRunRequest, gateway: MemoryGateway) -> Run:
+    run = prepare_run(request, ENVIRONMENT, gateway)
+    assert run is not None
+    return run
+
+
 @pytest.fixture
 def request_of() -> PrepareRunRequest:
     return asked()
@@ -110,20 +134,21 @@ def request_of() -> PrepareRunRequest:
 def test_a_new_data_set_becomes_a_claimed_run(
     request_of: PrepareRunRequest, gateway: MemoryGateway
 ) -> None:
-    run = prepare_run(request_of, ENVIRONMENT, gateway)
+    run = prepared(request_of, gateway)
     assert (run.status, run.attempt, run.duplicate_of) == ("New", 1, None)
     assert gateway.claims == ["mine"]
     assert gateway.asked_version_id == "m-1"
-    assert run.image.processing == "host/demo-model@sha256:x-processing"
+    assert (run.image.training, run.image.processing) == (TRAINING, PROCESSING)
+    assert {"commit": run.commit, "author": run.author, "message": run.message} == SOURCE
 
 
 def test_the_execution_s_hyperparameters_override_those_of_the_settings(
     gateway: MemoryGateway,
 ) -> None:
-    run = prepare_run(asked(hyperparameters={"eta": "0.3", "gamma": "1"}), ENVIRONMENT, gateway)
+    run = prepared(asked(hyperparameters={"eta": "0.3", "gamma": "1"}), gateway)
     assert run.hyperparameters == {"eta": "0.3", "max_depth": "5", "gamma": "1"}
-    again = prepare_run(asked(hyperparameters={"eta": "0.1"}), ENVIRONMENT, gateway)
-    assert again.run_key == prepare_run(asked(), ENVIRONMENT, gateway).run_key != run.run_key
+    again = prepared(asked(hyperparameters={"eta": "0.1"}), gateway)
+    assert again.run_key == prepared(asked(), gateway).run_key != run.run_key
 
 
 def test_a_run_that_a_person_asks_for_takes_the_current_manifest(gateway: MemoryGateway) -> None:
@@ -131,7 +156,7 @@ def test_a_run_that_a_person_asks_for_takes_the_current_manifest(gateway: Memory
         PrepareRunRequest,
         {"execution_arn": "mine", "request": {"dataset": "v1.0"}, "hyperparameters": {}},
     )
-    assert prepare_run(request, ENVIRONMENT, gateway).trigger == "manual"
+    assert prepared(request, gateway).trigger == "manual"
     assert gateway.asked_version_id is None
 
 
@@ -140,7 +165,13 @@ def test_a_run_that_a_person_asks_for_takes_the_current_manifest(gateway: Memory
     [
         ({"dataset": "runs"}, "request.dataset: Value error, expected a version that"),
         ({"dataset": "../v1.0"}, "request.dataset: Value error, expected a version that"),
-        ({"dataset": None}, "request.dataset: Input should be a valid string"),
+        ({"dataset": None}, "manifest_version_id is of no data set; give its dataset as well"),
+        ({"dataset": 1}, "request.dataset: Input should be a valid string"),
+        ({"image": TRAINING}, "request.image: Input should be a valid dictionary"),
+        ({"image": {"training": TRAINING}}, "request.image.processing: Field required"),
+        ({"commit": "c" * 40}, "commit, author and message are of no image"),
+        ({"message": "x"}, "commit, author and message are of no image"),
+        ({"commit": "main"}, "request.commit: String should match pattern"),
         ({"hyperparams": {}}, "request.hyperparams: Extra inputs are not permitted"),
         ({"hyperparameters": {"eta": 0.1}}, "hyperparameters.eta: Input should be a valid string"),
         ({"hyperparameters": {"a b": "1"}}, "String should match pattern"),
@@ -156,12 +187,122 @@ def test_a_malformed_execution_input_is_named(fields: dict[str, Any], message: s
     assert "\n" not in str(caught.value)
 
 
+OWN = {"training": OTHER_TRAINING, "processing": OTHER_PROCESSING}
+CODE = {"trigger": "code", "dataset": "v1.0", "manifest_version_id": None, "image": OWN, **SOURCE}
+
+
+def test_a_commit_s_run_takes_the_images_that_its_build_made(gateway: MemoryGateway) -> None:
+    gateway.published = None
+    run = prepared(asked(**CODE), gateway)
+    assert run.image.model_dump() == OWN
+    assert (run.trigger, run.commit, run.message) == ("code", "c" * 40, "Try eta")
+
+
+def test_images_without_a_commit_are_of_none(gateway: MemoryGateway) -> None:
+    run = prepared(asked(image=OWN), gateway)
+    assert (run.image.model_dump(), run.commit, run.message) == (OWN, None, "")
+
+
+def test_without_a_data_set_the_newest_is_taken(gateway: MemoryGateway) -> None:
+    run = prepared(asked(**CODE | {"dataset": None}), gateway)
+    assert run.dataset.version == "v1.0"
+    assert gateway.asked_version_id is None
+
+
+def test_where_no_data_set_is_there_is_nothing_to_train(gateway: MemoryGateway) -> None:
+    gateway.newest = None
+    assert prepare_run(asked(**CODE | {"dataset": None}), ENVIRONMENT, gateway) is None
+    assert gateway.claims == []
+
+
+def test_the_run_of_an_upload_that_a_commit_s_run_was_faster_than_is_a_duplicate(
+    gateway: MemoryGateway,
+) -> None:
+    gateway.published = json.dumps({**OWN, **SOURCE})
+    prepared(asked(**CODE), gateway)
+    gateway.statuses = {"mine": "RUNNING"}
+    upload = asked().model_copy(update={"execution_arn": "upload's"})
+    run = prepared(upload, gateway)
+    assert (run.status, run.duplicate_of) == ("Duplicate", "mine")
+
+
+def test_before_the_first_image_the_one_line_says_what_to_do(gateway: MemoryGateway) -> None:
+    gateway.published = None
+    with pytest.raises(ImageMissing) as caught:
+        prepared(asked(), gateway)
+    assert str(caught.value) == (
+        "parameter /demo/dev/image is 'none': no image has been built yet. The pipeline builds "
+        "one of the model code's first commit; see `mlops pipelines follow`."
+    )
+    assert gateway.claims == []
+
+
+@pytest.mark.parametrize("gone", [OTHER_TRAINING, OTHER_PROCESSING])
+def test_an_image_that_the_repository_does_not_have_claims_nothing(
+    gateway: MemoryGateway, gone: str
+) -> None:
+    gateway.images.remove(gone)
+    with pytest.raises(ImageMissing) as caught:
+        prepared(asked(image=OWN), gateway)
+    assert str(caught.value).startswith(f"{gone}: named by the execution's input, but not in the")
+    gateway.published = json.dumps({**OWN, **SOURCE})
+    with pytest.raises(ImageMissing, match=f"{gone}: named by parameter /demo/dev/image, but not"):
+        prepared(asked(), gateway)
+    assert gateway.claims == []
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"host/other-model@sha256:{'1' * 64}",
+        f"elsewhere/host/demo-model@sha256:{'1' * 64}",
+        f"host/demo-model:tag@sha256:{'1' * 64}",
+        f"host/demo-model@sha256:{'1' * 63}",
+        f"host/demo-model@sha256:{'G' * 64}",
+        f"host/demo-model@sha256:{'1' * 64}\n",
+        "host/demo-model:newest",
+        "host/demo-model",
+        "@",
+        "",
+        "x" * 9000,
+    ],
+)
+@pytest.mark.parametrize("which", ["training", "processing"])
+def test_an_image_of_elsewhere_or_by_a_tag_is_refused(
+    gateway: MemoryGateway, uri: str, which: str
+) -> None:
+    with pytest.raises(ImageInvalid) as caught:
+        prepared(asked(image=OWN | {which: uri}), gateway)
+    assert "expected host/demo-model@sha256:<64 hex digits>" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+    assert gateway.claims == []
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "document: Invalid JSON"),
+        ("null", "document: Input should be an object"),
+        (json.dumps(OWN), "commit: Field required"),
+        (json.dumps({**PUBLISHED, "training": 5}), "training: Input should be a valid string"),
+    ],
+)
+def test_a_parameter_that_somebody_else_wrote_is_named(
+    gateway: MemoryGateway, content: str, problem: str
+) -> None:
+    gateway.published = content
+    with pytest.raises(ImageInvalid, match=f"parameter /demo/dev/image: {problem}") as caught:
+        prepared(asked(), gateway)
+    assert "\n" not in str(caught.value)
+
+
 def test_the_same_data_set_again_is_a_duplicate_before_anything_is_created(
     request_of: PrepareRunRequest, gateway: MemoryGateway
 ) -> None:
     gateway.claims, gateway.registered = ["earlier"], ["earlier"]
     gateway.statuses = {"earlier": "SUCCEEDED"}
-    run = prepare_run(request_of, ENVIRONMENT, gateway)
+    run = prepared(request_of, gateway)
     assert (run.status, run.duplicate_of) == ("Duplicate", "earlier")
     assert gateway.claims == ["earlier"]
 
@@ -170,7 +311,7 @@ def test_files_uploaded_again_since_the_manifest_are_left_to_the_validation_job(
     request_of: PrepareRunRequest, gateway: MemoryGateway
 ) -> None:
     assert MANIFEST["files"][0]["version_id"] == "one"
-    assert prepare_run(request_of, ENVIRONMENT, gateway).status == "New"
+    assert prepared(request_of, gateway).status == "New"
 
 
 def test_a_missing_object_claims_nothing(
@@ -178,7 +319,7 @@ def test_a_missing_object_claims_nothing(
 ) -> None:
     del gateway.objects["v1.0/train/t.csv"]
     with pytest.raises(DatasetInvalid, match="in the manifest but not in the bucket"):
-        prepare_run(request_of, ENVIRONMENT, gateway)
+        prepared(request_of, gateway)
     assert gateway.claims == []
 
 
@@ -188,7 +329,7 @@ def test_an_object_anywhere_in_the_version_that_the_manifest_lacks_is_refused(
 ) -> None:
     gateway.objects[f"v1.0/{key}"] = 1
     with pytest.raises(DatasetInvalid, match=f"/v1.0/{key}: in the bucket but not in the manifest"):
-        prepare_run(request_of, ENVIRONMENT, gateway)
+        prepared(request_of, gateway)
     assert gateway.claims == []
 
 

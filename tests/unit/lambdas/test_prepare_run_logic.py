@@ -4,14 +4,13 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from prepare_run import logic
-from prepare_run.models import ImagePair, PushedImage
-from shared.errors import DatasetInvalid, ImageMissing
+from prepare_run.models import BuiltImage, ImagePair, Run
+from shared.errors import DatasetInvalid
 from shared.manifests import Manifest
 
 URI = "s3://acme-data/v1.0/_MANIFEST.json"
@@ -111,40 +110,6 @@ def test_the_dataset_digest_is_that_of_the_sorted_keys_and_hashes() -> None:
     assert dataset.content_type == "text/csv"
 
 
-def image(digest: str, minute: int, *tags: str) -> PushedImage:
-    pushed_at = datetime(2026, 5, 4, 10, minute, tzinfo=UTC)
-    return PushedImage(digest=f"sha256:{digest}", tags=tags, pushed_at=pushed_at)
-
-
-def test_the_newest_complete_pair_of_images_is_taken() -> None:
-    images = [
-        image("old", 1, "t1"),
-        image("old-p", 2, "t1-processing"),
-        image("new", 3, "t2"),
-        image("new-p", 4, "t2-processing"),
-        image("alone", 5, "t3"),
-        image("untagged", 6),
-    ]
-    assert logic.newest_pair(images, "host/model") == ImagePair(
-        training="host/model@sha256:new", processing="host/model@sha256:new-p"
-    )
-
-
-def test_a_pair_is_as_new_as_its_younger_image() -> None:
-    images = [
-        image("early", 1, "t1"),
-        image("late-p", 4, "t1-processing"),
-        image("between", 2, "t2"),
-        image("between-p", 3, "t2-processing"),
-    ]
-    assert logic.newest_pair(images, "host/model").processing == "host/model@sha256:late-p"
-
-
-def test_without_a_pair_there_is_nothing_to_train_with() -> None:
-    with pytest.raises(ImageMissing, match="among 1 tags"):
-        logic.newest_pair([image("alone", 5, "t3")], "host/model")
-
-
 def test_the_run_key_changes_with_each_of_its_parts_and_with_nothing_else() -> None:
     pair = ImagePair(training="host/model@sha256:t", processing="host/model@sha256:p")
     settings = logic.settings_digest({"eta": "0.1", "max_depth": "5"})
@@ -193,7 +158,12 @@ def test_a_run_knows_all_its_places(event: Callable[[str], Any]) -> None:
         deployment="d-1",
         bucket="acme-data",
         dataset=logic.describe_dataset(parse(), "s3://acme-data/v1.0/"),
-        image=ImagePair(training="h@sha256:t", processing="h@sha256:p"),
+        built=BuiltImage(
+            pair=ImagePair(training="h@sha256:t", processing="h@sha256:p"),
+            commit="c" * 40,
+            author="Ada <ada@x.org>",
+            message="Try\nagain" + " and again" * 100,
+        ),
         hyperparameters={"eta": "0.1"},
         key=KEY,
         attempt=2,
@@ -205,3 +175,15 @@ def test_a_run_knows_all_its_places(event: Callable[[str], Any]) -> None:
     assert run.validation_job_name == f"{run.name}-validate"
     assert run.training_uri == f"s3://acme-data/runs/{KEY}/2/training"
     assert run.settings_digest == logic.settings_digest({"eta": "0.1"})
+    assert (run.commit, run.author) == ("c" * 40, "Ada <ada@x.org>")
+    assert run.message.startswith("Try again and again")
+    assert len(run.message) == 256
+
+
+def test_what_stands_for_no_run_has_the_fields_of_one() -> None:
+    nothing = logic.nothing_to_train("code")
+    assert nothing.keys() == Run.model_fields.keys()
+    assert {name: value for name, value in nothing.items() if value is not None} == {
+        "status": "NothingToTrain",
+        "trigger": "code",
+    }

@@ -11,11 +11,19 @@ from reconciler import gateway, logic, sweep
 from reconciler.handler import handler
 from reconciler.models import DatasetVersion, Endpoint
 from reconciler.sweep import Sweep
-from shared import records
+from shared import aws, records
 from shared.datasets import execution_name
 from shared.environment import ReconcilerEnvironment
 from shared.errors import ReconcilingIncomplete
-from tests.unit.lambdas.account_in_memory import MACHINE, OTHER, STOPPED, TABLE, Account
+from start_run.handler import handler as start_run
+from tests.unit.lambdas.account_in_memory import (
+    MACHINE,
+    OTHER,
+    STOPPED,
+    TABLE,
+    Account,
+    StepFunctions,
+)
 from tests.unit.lambdas.sagemaker_in_memory import ARN, ENDPOINT, STARTED
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -35,6 +43,16 @@ ENVIRONMENT = ReconcilerEnvironment(
     run_ended_function_arn="end",
 )
 MANIFEST = "v1/_MANIFEST.json"
+
+
+class Starting(StepFunctions):
+    """Executions that StartRun may add to."""
+
+    def start_execution(self, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:
+        arn = f"{stateMachineArn.replace('stateMachine', 'execution')}:{name}"
+        started = datetime.now(UTC)
+        self.executions[arn] = {"status": "RUNNING", "startDate": started}
+        return {"executionArn": arn, "startDate": started}
 
 
 def swept(environment: ReconcilerEnvironment = ENVIRONMENT, now: datetime = NOW) -> Sweep:
@@ -161,6 +179,30 @@ def test_a_manifest_whose_execution_exists_has_lost_nothing(account: Account) ->
     account.ended("RUNNING", [], arn=arn)
     swept()
     assert not account.lambda_.invoked
+
+
+def test_an_upload_that_waits_for_the_first_image_is_started_once_there_is_one(
+    account: Account,
+    environment: Callable[..., None],
+    context: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environment(BUCKET_NAME="b", STATE_MACHINE_ARN=MACHINE, IMAGE_PARAMETER_NAME="image")
+    parameter, account.step_functions = ["none"], Starting()
+    monkeypatch.setattr(aws, "step_functions", lambda: account.step_functions)
+    asked = SimpleNamespace(get_parameter=lambda Name: {"Parameter": {"Value": parameter[0]}})
+    monkeypatch.setattr(aws, "ssm", lambda: asked)
+    account.s3.put(MANIFEST)
+
+    def look() -> list[str]:
+        before = len(account.lambda_.invoked)
+        swept()
+        handed = account.lambda_.invoked[before:]
+        return [start_run(request, context)["status"] for _, request in handed]
+
+    assert [look(), look()] == [["WaitsForImage"], ["WaitsForImage"]]
+    parameter[0] = "{}"
+    assert [look(), look()] == [["Started"], []]
 
 
 def test_files_without_a_manifest_are_sealed(account: Account) -> None:

@@ -304,7 +304,8 @@ def ended(of: Execution, context: Context | None = None, version: Version | None
         ("TrainingJobFailed", ["runs show NAME", "runs retry NAME"]),
         ("QualityGateFailed", ["runs show NAME"]),
         ("DatasetInvalid", ["runs show NAME", "data publish FOLDER --version NEW"]),
-        ("ImageMissing", ["image push", "runs retry NAME"]),
+        ("ImageMissing", ["pipelines follow", "runs retry NAME"]),
+        ("ImageInvalid", ["runs show NAME"]),
     ],
 )
 def test_every_error_comes_with_what_to_type(error: str, commands: list[str]) -> None:

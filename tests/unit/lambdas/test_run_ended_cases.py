@@ -15,6 +15,7 @@ from shared.errors import CleaningIncomplete, EventInvalid
 from tests.unit.lambdas.account_in_memory import (
     ENVIRONMENT,
     FORMER,
+    INPUT,
     KEY,
     NOW,
     OTHER,
@@ -128,7 +129,7 @@ def test_a_job_that_is_created_late_is_stopped(account: Account) -> None:
 
 def test_the_end_of_a_duplicate_touches_nothing_of_the_run(account: Account) -> None:
     run = RUN_FIELDS | {"status": "Duplicate"}
-    account.ended("ABORTED", [("PrepareRun", {}), ("IsDuplicate", known() | {"run": run})])
+    account.ended("ABORTED", [("PrepareRun", {}), ("IsRunNew", known() | {"run": run})])
     account.sagemaker.training_jobs[RUN] = "InProgress"
     account.sagemaker.add_config(RUN)
     assert look().status == "Completed"
@@ -266,6 +267,29 @@ def test_a_duplicate_run_is_completed_silently(account: Account) -> None:
     assert look() == Outcome("Completed", ARN, False)
     assert not account.sns.published
     assert left(account).configs == {RUN}
+
+
+def test_a_run_without_any_data_set_is_completed_silently(account: Account) -> None:
+    run = dict.fromkeys(RUN_FIELDS) | {"status": "NothingToTrain"}
+    asked = INPUT | {"trigger": "code", "dataset": None}
+    account.ended("SUCCEEDED", [("PrepareRun", asked), ("NothingToTrain", asked | {"run": run})])
+    assert look() == Outcome("Completed", ARN, False)
+    assert not account.sns.published
+
+
+def test_a_failure_before_the_newest_data_set_was_found_says_so(account: Account) -> None:
+    asked = INPUT | {"dataset": None}
+    caught = asked | {"failed": {"PrepareRun": {"Error": "ImageMissing", "Cause": "none"}}}
+    account.ended("FAILED", [("PrepareRun", asked), ("RunFailed", caught)], error="ImageMissing")
+    look()
+    assert "Data set: the newest; which one that is was not found out" in text(account)
+
+
+def test_a_notification_names_the_commit_of_the_images(account: Account) -> None:
+    run = RUN_FIELDS | {"commit": "c" * 40, "author": "Ada <ada@x>", "message": "Try eta"}
+    account.ended("SUCCEEDED", [("RunSucceeded", known() | {"run": run})])
+    look_until_complete(account)
+    assert f"Commit: {'c' * 40}, Ada <ada@x>: Try eta\n" in text(account)
 
 
 def test_the_last_log_lines_of_the_job_that_failed_are_told(account: Account) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from run_ended.telling import CLAIM_SECONDS
 from shared import records
 from shared.errors import CleaningIncomplete
+from shared.notifying import CLAIM_SECONDS
 from tests.unit.lambdas.account_in_memory import NOW, RUN, TABLE, Account, Crash
 from tests.unit.lambdas.run_endings import (
     SCENARIOS,

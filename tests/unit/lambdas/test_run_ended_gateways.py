@@ -10,6 +10,7 @@ from botocore.stub import ANY, Stubber
 from reconciler import gateway as reconciling
 from run_ended import gateway, hosting
 from run_ended.models import Config, Endpoint, Job, Version
+from shared import notifying
 from tests.unit.lambdas.account_in_memory import MACHINE, RUN, STOPPED
 from tests.unit.lambdas.sagemaker_in_memory import ARN, PACKAGE, STARTED
 
@@ -145,7 +146,7 @@ def test_a_notification_reads_differently_by_protocol(stub: Stub) -> None:
         "MessageStructure": "json",
     }
     stub("sns").add_response("publish", {}, asked)
-    gateway.publish("topic", "s", {"default": "d"})
+    notifying.publish("topic", "s", {"default": "d"})
 
 
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from shared import aws
 from shared.datasets import execution_name
 from shared.errors import EventInvalid, UploadInvalid
 from start_run.handler import handler
@@ -25,9 +26,24 @@ Event = Callable[[str], Any]
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
+PARAMETER = "/demo/dev/image"
+
+
 @pytest.fixture(autouse=True)
 def variables(environment: Callable[..., None]) -> None:
-    environment(BUCKET_NAME=BUCKET, STATE_MACHINE_ARN=MACHINE)
+    environment(BUCKET_NAME=BUCKET, STATE_MACHINE_ARN=MACHINE, IMAGE_PARAMETER_NAME=PARAMETER)
+
+
+@pytest.fixture(autouse=True)
+def published(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The parameters of the account; the pipeline has written this one."""
+    parameters = {PARAMETER: '{"training": "t", "processing": "p"}'}
+
+    def get_parameter(Name: str) -> dict[str, Any]:
+        return {"Parameter": {"Value": parameters[Name]}}
+
+    monkeypatch.setattr(aws, "ssm", lambda: SimpleNamespace(get_parameter=get_parameter))
+    return parameters
 
 
 def expect_start(
@@ -100,6 +116,32 @@ def test_an_event_of_an_execution_that_runs_is_a_duplicate(
         "start_execution", {"executionArn": EXECUTION, "startDate": earlier}
     )
     assert handler(event("s3_object_created"), context)["status"] == "Duplicate"
+
+
+@pytest.mark.parametrize("asked", ["upload", "reconciler", "schedule"])
+def test_before_the_first_image_nothing_is_started(
+    asked: str,
+    published: dict[str, str],
+    stub: Stub,
+    event: Event,
+    context: SimpleNamespace,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    request = {
+        "upload": event("s3_object_created"),
+        "reconciler": {"manifest_key": KEY, "version_id": VERSION_ID},
+        "schedule": {"scheduled_time": "2026-03-04T09:00:00Z", "dataset": "v1.0"},
+    }[asked]
+    published[PARAMETER] = "none"
+    stub("step_functions")  # any request is refused
+    waits = handler(request, context)
+    assert waits["status"] == "WaitsForImage"
+    assert '"RunsWaitingForImage":[1' in capsys.readouterr().out
+    published[PARAMETER] = "{}"
+    stub("step_functions").add_response(
+        "start_execution", {"executionArn": EXECUTION, "startDate": datetime.now(UTC)}
+    )
+    assert handler(request, context) == {**waits, "status": "Started"}
 
 
 def test_a_bucket_without_versions_is_told_apart_by_etag(

@@ -20,7 +20,7 @@ def test_an_unforeseen_error_fails_the_stack(
     def announce(*_: object) -> None:
         raise RuntimeError("nobody foresaw this")
 
-    account = Account("1", "eu-west-1", "http://localhost", "k", "s", Path())
+    account = Account("1", "eu-west-1", "http://localhost", "k", "s", Path(), Path())
     resources: Any = SimpleNamespace(announce=announce)
     stack = Stack("arn", "s", "CREATE_IN_PROGRESS")
     stack.version = Version(template={"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}})

@@ -268,7 +268,9 @@ def account(tmp_path: Path) -> Account:
     grant = {"Effect": "Allow", "Action": "kms:CreateGrant", "Resource": "*"}
     aws_only = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
     role.policies["grants"] = _document({**grant, "Condition": aws_only})
-    return Account(ACCOUNT, "us-east-1", "http://127.0.0.1:1", "AKIAOWN", "secret", tmp_path)
+    return Account(
+        ACCOUNT, "us-east-1", "http://127.0.0.1:1", "AKIAOWN", "secret", tmp_path, tmp_path
+    )
 
 
 def _document(*statements: dict[str, Any]) -> str:

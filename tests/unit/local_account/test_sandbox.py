@@ -36,14 +36,15 @@ def only_bwrap() -> Sandbox:
 
 
 def _command(folder: Path, script: str, network: bool = True) -> Command:
-    (folder / "program").mkdir(exist_ok=True)
+    program = folder / "root/opt/program"
+    program.mkdir(parents=True, exist_ok=True)
     (folder / "base" / "model").mkdir(parents=True, exist_ok=True)
-    (folder / "program" / "main.py").write_text(textwrap.dedent(script))
+    (program / "main.py").write_text(textwrap.dedent(script))
     return Command(
         arguments=["python", "/opt/program/main.py"],
         environment={"GIVEN": "yes", "PATH": "/nowhere"},
         virtual_environment=Path(sys.prefix),
-        program=folder / "program",
+        root=folder / "root",
         base=folder / "base",
         log=folder / "container.log",
         network=network,

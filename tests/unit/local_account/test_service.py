@@ -7,7 +7,9 @@ import pytest
 
 from local_account.service import Account, JsonService, ServiceError
 
-ACCOUNT = Account("123456789012", "us-east-1", "http://127.0.0.1:1", "key", "secret", Path())
+ACCOUNT = Account(
+    "123456789012", "us-east-1", "http://127.0.0.1:1", "key", "secret", Path(), Path()
+)
 
 
 class Models(JsonService):

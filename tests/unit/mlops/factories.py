@@ -80,6 +80,7 @@ def version(number: int, rmse: float, dataset: str = "v1.0") -> ModelVersion:
         ),
         gate="passed",
         approval_status="PendingManualApproval",
+        commit="0f1e2d3c4b5a69788796a5b4c3d2e1f001234567",
         image_digest="sha256:" + "ab" * 32,
         execution_arn=run().execution_arn,
         created=START,

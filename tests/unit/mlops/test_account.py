@@ -3,6 +3,7 @@
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -57,6 +58,15 @@ def test_the_shell_lines_survive_any_character_in_a_secret() -> None:
     assert shlex.split(secret) == ["export", "AWS_SECRET_ACCESS_KEY=a'b $c"]
     assert lines[0] == "export AWS_ENDPOINT_URL=http://127.0.0.1:5711"
     assert lines[-1].startswith("unset AWS_PROFILE AWS_SESSION_TOKEN")
+
+
+def test_after_the_shell_lines_git_signs_in_with_the_aws_cli_of_this_environment() -> None:
+    asked = "git config --get-urlmatch credential.helper http://127.0.0.1:5711/v1/repos/ModelCode"
+    script = "\n".join((*ACCOUNT.shell_lines(), asked))
+    told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    aws = Path(sys.executable).with_name("aws")
+    asked_for = f"{aws} codecommit credential-helper --ignore-host-check get"
+    assert told.stdout == f'!f() {{ test "$1" != get || {asked_for}; }}; f\n'
 
 
 def test_using_an_account_replaces_what_named_another(monkeypatch: pytest.MonkeyPatch) -> None:

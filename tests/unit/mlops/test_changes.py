@@ -36,6 +36,7 @@ def _training(timeout: int) -> dict[str, Any]:
 
 
 STORAGE: dict[str, Any] = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}}
+CODE: dict[str, Any] = {"Resources": {"Pipeline": {"Type": "AWS::CodePipeline::Pipeline"}}}
 
 
 def _deployment(deployed: dict[str, Any], status: str = "UPDATE_COMPLETE") -> Deployment:
@@ -50,12 +51,20 @@ def _deployment(deployed: dict[str, Any], status: str = "UPDATE_COMPLETE") -> De
     return Deployment(Project(Path(), "example"), "dev", cast("Target", target))
 
 
+def _templates(training: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "example-dev-storage": STORAGE,
+        "example-dev-training": training,
+        "example-dev-model-code": CODE,
+    }
+
+
 def _cdk(timeout: int) -> Cdk:
-    templates = {"example-dev-storage": STORAGE, "example-dev-training": _training(timeout)}
+    templates = _templates(_training(timeout))
     return cast("Cdk", SimpleNamespace(template=templates.__getitem__))
 
 
-DEPLOYED = {"example-dev-storage": STORAGE, "example-dev-training": _training(60)}
+DEPLOYED = _templates(_training(60))
 
 
 def test_equal_templates_are_no_change() -> None:
@@ -64,7 +73,7 @@ def test_equal_templates_are_no_change() -> None:
 
 def test_a_stack_that_differs_or_is_absent_is_a_change() -> None:
     assert changed_parts(_deployment(DEPLOYED), _cdk(61)) == ["training"]
-    assert changed_parts(_deployment({}), _cdk(60)) == ["storage", "training"]
+    assert changed_parts(_deployment({}), _cdk(60)) == ["storage", "training", "model-code"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +90,7 @@ def test_a_stack_whose_deployment_failed_is_a_change_although_its_template_is_eq
     status: str, settled: bool
 ) -> None:
     deployment = _deployment(DEPLOYED, status)
-    parts = [] if settled else ["storage", "training"]
+    parts = [] if settled else ["storage", "training", "model-code"]
     assert changed_parts(deployment, _cdk(60)) == parts
     assert unsettled_parts(deployment) == dict.fromkeys(parts, status)
 
@@ -100,7 +109,7 @@ def test_a_changed_state_machine_is_shown_line_by_line() -> None:
 
 def _changed(old: str, new: str) -> Cdk:
     template = json.loads(json.dumps(_training(60)).replace(old, new))
-    templates = {"example-dev-storage": STORAGE, "example-dev-training": template}
+    templates = _templates(template)
     return cast("Cdk", SimpleNamespace(template=templates.__getitem__))
 
 
@@ -129,6 +138,7 @@ def test_a_first_deployment_is_a_short_list_of_what_is_created() -> None:
     assert created_resources(_deployment({}), _cdk(60)) == {
         "example-dev-storage": {"AWS::S3::Bucket": 1},
         "example-dev-training": {"AWS::StepFunctions::StateMachine": 1},
+        "example-dev-model-code": {"AWS::CodePipeline::Pipeline": 1},
     }
     assert created_resources(_deployment(DEPLOYED), _cdk(60)) == {}
 

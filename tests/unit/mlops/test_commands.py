@@ -82,7 +82,8 @@ def test_a_stack_that_failed_is_deployed_again_after_a_question(
 
 def test_help_lists_every_group() -> None:
     printed = CliRunner().invoke(app, ["--help"]).stdout
-    for name in ("doctor", "demo", "account", "deploy", "destroy", "data", "image", "runs"):
+    names = ("doctor", "demo", "account", "deploy", "destroy", "data", "pipelines", "runs")
+    for name in (*names, "repo-url", "base-image", "versions"):
         assert f" {name} " in printed
 
 

@@ -1,5 +1,6 @@
 """Costs are itemised from what is deployed; what has no price is said to have none."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,12 +21,21 @@ from mlops.cost_of_month import (
     _time_to_live_hours,
     invocations_a_month,
 )
+from mlops.cost_of_pipeline import cost_of_pipeline, cost_while_idle
 from mlops.history import read_history
 from mlops.prices import PRICES_FILE, cost_line, price_list
 from mlops.render import Output
 from mlops.stack_resources import StackResource
 from mlops.target import Deployment, Target
 from tests.unit.mlops.factories import START, event, run
+from tests.unit.mlops.pipeline_factories import (
+    BUILD_ID,
+    CodePipeline,
+    action,
+    build,
+    deployment,
+    summary,
+)
 
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:prepare"
 
@@ -185,6 +195,38 @@ def test_a_retried_lambda_is_billed_for_each_request(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(of_run, "execution_history", lambda *_: read_history(events))
     lines = {line.item: line.quantity for line in of_run.cost_of_run(target, run())}
     assert (lines["Lambda requests"], lines["state transitions"]) == (2, 2)
+
+
+BUILT = action("Build", 0, externalExecutionId=BUILD_ID)
+TRAINED = action("Train", 61, provider="StepFunctions", externalExecutionId=run().execution_arn)
+AGREED = action("Agree", 62, provider="Manual")
+
+
+def test_a_run_of_a_commit_costs_its_builds_and_the_pipeline_s_minutes() -> None:
+    pipeline = CodePipeline(summary(), actions=[BUILT, TRAINED, AGREED])
+    known = deployment(pipeline, build())
+    lines = {each.item: each for each in cost_of_pipeline(known, replace(run(), trigger="code"))}
+    assert lines["Build build"].quantity == 2, "61 s"
+    assert lines["Build build"].usd == pytest.approx(2 * 0.005)
+    assert lines["pipeline actions"].quantity == 2, "approvals are not billed"
+
+
+def test_a_run_of_an_upload_costs_no_build() -> None:
+    known = deployment(CodePipeline(summary(), actions=[BUILT, TRAINED]), build())
+    assert cost_of_pipeline(known, run()) == []
+    other = replace(run("another"), trigger="code")
+    assert cost_of_pipeline(known, other) == []
+
+
+def test_an_idle_pipeline_and_its_builds_are_listed_without_a_price_to_pay() -> None:
+    environment = {"ComputeType": "BUILD_GENERAL1_SMALL"}
+    resources = [
+        _resource("AWS::CodePipeline::Pipeline", PipelineType="V2"),
+        _resource("AWS::CodeBuild::Project", Environment=environment),
+        _resource("AWS::CodeBuild::Project", Environment=environment),
+    ]
+    lines = {each.item: each.usd for each in cost_while_idle(resources)}
+    assert lines == {"pipeline actions": 0, "builds on BUILD_GENERAL1_SMALL": 0}
 
 
 def test_a_small_total_has_the_digits_of_its_rows(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,10 +10,18 @@ from botocore import exceptions as aws
 from mlops import doctor_aws
 from mlops.cdk import Cdk, cdk_of
 from mlops.doctor import FAIL, OK, WARN, Finding
-from mlops.doctor_aws import check_bootstrap, check_quotas, check_region, examine_aws, wanted_quotas
+from mlops.doctor_aws import (
+    check_bootstrap,
+    check_connection,
+    check_quotas,
+    check_region,
+    examine_aws,
+    wanted_quotas,
+)
 from mlops.name_collisions import check_names
 from mlops.project import Project
 from mlops.target import Deployment, Target
+from tests.unit.mlops.pipeline_factories import answer
 
 SETTINGS = """
 [project]
@@ -135,6 +143,47 @@ def test_what_cannot_be_looked_at_is_said(project: Project) -> None:
     assert finding.found.startswith("could not look: ")
 
 
+def _connected(status: str) -> Deployment:
+    arn = "arn:aws:codeconnections:us-east-1:123456789012:connection/1"
+    connection = {"ConnectionName": "example-dev", "ConnectionStatus": status}
+
+    def get_connection(ConnectionArn: str) -> dict[str, Any]:
+        assert ConnectionArn == arn
+        return answer("codeconnections", "GetConnection", {"Connection": connection})
+
+    target = SimpleNamespace(
+        region="us-east-1",
+        stack_outputs={"example-dev-model-code": {"ConnectionArn": arn}}.get,
+        codeconnections=SimpleNamespace(get_connection=get_connection),
+    )
+    return Deployment(Project(Path(), "example"), "dev", cast("Target", target))
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "remedy"),
+    [
+        ("PENDING", FAIL, "finish it in the console"),
+        ("ERROR", FAIL, "delete it in the console"),
+        ("AVAILABLE", OK, ""),
+    ],
+)
+def test_a_connection_that_nobody_has_finished_is_a_failure(
+    status: str, expected: str, remedy: str
+) -> None:
+    (finding,) = check_connection(_connected(status))
+    assert finding.status == expected
+    assert remedy in finding.remedy
+    assert status in finding.found
+
+
+def test_a_repository_in_the_account_needs_no_connection() -> None:
+    outputs = {"example-dev-model-code": {"PipelineName": "p"}}
+    for known in (outputs, {}):
+        target = SimpleNamespace(stack_outputs=known.get)
+        deployment = Deployment(Project(Path(), "example"), "dev", cast("Target", target))
+        assert list(check_connection(deployment)) == []
+
+
 TEMPLATES: dict[str, Any] = {
     "example-dev-storage": {
         "Resources": {
@@ -149,6 +198,14 @@ TEMPLATES: dict[str, Any] = {
         "Resources": {},
         "Outputs": {"StagingEndpointName": {"Value": "example-staging"}},
     },
+    "example-dev-model-code": {
+        "Resources": {
+            "Code": {
+                "Type": "AWS::CodeCommit::Repository",
+                "Properties": {"RepositoryName": "ModelCode"},
+            }
+        }
+    },
 }
 
 
@@ -161,6 +218,7 @@ def _account(stacks: Any, repositories: Any) -> Deployment:
         cloudformation=SimpleNamespace(describe_stacks=stacks),
         ecr=SimpleNamespace(describe_repositories=repositories),
         sagemaker=SimpleNamespace(describe_endpoint=absent),
+        codecommit=SimpleNamespace(get_repository=repositories),
     )
     return Deployment(Project(Path(), "example"), "dev", cast("Target", target))
 
@@ -182,8 +240,9 @@ def test_free_names_are_said_to_be_free() -> None:
     )
     findings = list(check_names(deployment, CDK))
     assert {each.status for each in findings} == {OK}
-    assert [each.check for each in findings][-2:] == [
+    assert [each.check for each in findings][-3:] == [
         "repository models",
+        "code repository ModelCode",
         "endpoint example-staging",
     ]
 
@@ -207,6 +266,26 @@ def test_names_that_others_hold_are_failures(stack: Any, words: str) -> None:
     repository = findings["repository models"]
     assert repository.status == FAIL
     assert "storage.existing_repository_name" in repository.remedy
+    assert "model_code.repository_name" in findings["code repository ModelCode"].remedy
+
+
+def test_the_names_of_the_own_stacks_are_not_taken() -> None:
+    """A stack knows a CodeCommit repository by its id."""
+    summaries = [{"LogicalResourceId": "Code", "PhysicalResourceId": "8c1d-id"}]
+    pages = [{"StackResourceSummaries": summaries}]
+    cloudformation = SimpleNamespace(
+        describe_stacks=lambda **request: {"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]},
+        get_template=lambda StackName: {"TemplateBody": TEMPLATES[StackName]},
+        get_paginator=lambda name: SimpleNamespace(paginate=lambda **request: pages),
+    )
+    target = SimpleNamespace(
+        stack_outputs=lambda stack: {},
+        cloudformation=cloudformation,
+        ecr=SimpleNamespace(describe_repositories=_raise("RepositoryNotFoundException", "x")),
+    )
+    deployment = Deployment(Project(Path(), "example"), "dev", cast("Target", target))
+    findings = {each.check: each for each in check_names(deployment, CDK)}
+    assert findings["code repository ModelCode"].found == "belongs to the stack"
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_an_incomplete_evaluation_is_named(change: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"rows": []}', b"\xff"])
 def test_a_model_test_that_is_none_is_named(body: bytes) -> None:
-    with pytest.raises(ResponseError, match=r"s3://b/t.json.*mlops image push --env prod`"):
+    with pytest.raises(ResponseError, match=r"s3://b/t.json.*mlops pipelines follow --env prod`"):
         read_model_test(_deployment(body), "s3://b/t.json")
 
 

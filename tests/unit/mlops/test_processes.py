@@ -11,12 +11,10 @@ from pathlib import Path
 import pytest
 
 from mlops.cdk import Cdk
-from mlops.container_engine import build_command, find_engine, pinned, push_command
 from mlops.errors import ToolError
 from mlops.node import tool_environment
 from mlops.processes import Processes
 
-BASE_IMAGE = "registry.example/python@sha256:" + 64 * "0"
 SLEEP = (
     "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
 )
@@ -113,39 +111,3 @@ def test_tools_find_this_environment_first() -> None:
     environment = tool_environment()
     assert environment["PATH"].startswith(str(Path(sys.executable).parent))
     assert environment["CDK_DISABLE_CLI_TELEMETRY"] == "true"
-
-
-@pytest.mark.parametrize(
-    ("engine", "verb", "option"),
-    [
-        ("docker", "build", "--provenance=false"),
-        ("podman", "build", "--format"),
-        ("buildah", "bud", "--format"),
-    ],
-)
-def test_every_engine_builds_a_docker_image_for_amd64(engine: str, verb: str, option: str) -> None:
-    command = build_command(engine, "processing", BASE_IMAGE, "r:tag")
-    assert f"BASE_IMAGE={BASE_IMAGE}" in command
-    assert command[:4] == [engine, verb, "--platform", "linux/amd64"]
-    assert option in command
-    assert command[command.index("--target") + 1] == "processing"
-
-
-def test_only_docker_pushes_v2s2_of_its_own_accord() -> None:
-    assert push_command("docker", "r:tag") == ["docker", "push", "r:tag"]
-    assert push_command("podman", "r:tag") == ["podman", "push", "--format", "v2s2", "r:tag"]
-
-
-def test_without_an_engine_the_error_names_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ToolError, match="none of docker, podman, buildah is on PATH"):
-        find_engine()
-
-
-@pytest.mark.parametrize("moving", ["", "python:3.12-slim", "python@sha256:abc"])
-def test_a_base_image_that_is_not_named_by_its_digest_is_refused(moving: str) -> None:
-    with pytest.raises(ToolError, match="expected an image by digest"):
-        pinned(moving)
-    assert pinned(BASE_IMAGE) == BASE_IMAGE

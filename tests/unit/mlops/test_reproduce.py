@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import tarfile
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,8 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import data
-from mlops.errors import MismatchError, RequestError, ToolError
-from mlops.image import build_image, source_files
+from mlops.errors import MismatchError, RequestError, ResponseError, ToolError
 from mlops.reproduce import MARKER, Reproduction, _metrics, _prepare, _train, reproduce
 from mlops.run_code import write_code
 from mlops.run_inputs import InputFile, download_channels, manifest_files
@@ -116,62 +116,110 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, files: list[bytes], found:
     assert not (tmp_path / "train" / "a.csv").exists()
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    (tmp_path / "model_code").mkdir()
-    (tmp_path / "model_code" / "__main__.py").write_text("print('trains')\n")
-    return tmp_path
-
-
 class Registry:
-    """ECR that hands out no layers."""
+    """ECR with one image, whose layers are files that a URL leads to."""
 
-    def __init__(self, code: str = "UnsupportedOperation") -> None:
-        self.code = code
+    def __init__(self, folder: Path, *layers: dict[str, bytes]) -> None:
+        self.folder, self.refused = folder, ""
+        self.digests = [self._keep(_layer(files)) for files in layers]
+
+    def _keep(self, content: bytes) -> str:
+        digest = f"sha256:{_sha256(content)}"
+        (self.folder / digest).write_bytes(content)
+        return digest
 
     def batch_get_image(self, **request: Any) -> dict[str, Any]:
-        manifest = {"layers": [{"digest": "sha256:1", "size": 1}]}
-        return {"images": [{"imageManifest": json.dumps(manifest)}]}
+        assert request["repositoryName"] == "company/models"
+        if request["imageIds"] != [{"imageDigest": IMAGE}]:
+            return {"images": []}
+        layers = [{"digest": each, "size": 1} for each in self.digests]
+        return {"images": [{"imageManifest": json.dumps({"layers": layers})}]}
 
-    def get_download_url_for_layer(self, **request: Any) -> None:
-        raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "Get")
+    def get_download_url_for_layer(self, repositoryName: str, layerDigest: str) -> dict[str, str]:
+        if self.refused:
+            raise ClientError({"Error": {"Code": self.refused, "Message": "no"}}, "Get")
+        return {"downloadUrl": f"https://registry/{layerDigest}"}
 
-    def describe_images(self, **request: Any) -> dict[str, Any]:
-        return {"imageDetails": [{"imageTags": ["0123456789ab"]}]}
+    def open(self, url: str) -> io.BytesIO:
+        return io.BytesIO((self.folder / url.rpartition("/")[2]).read_bytes())
 
 
-def test_the_working_copy_is_used_if_it_is_the_same_image(project: Path) -> None:
-    digest = build_image(source_files(project), "model-code").digest
+IMAGE = "sha256:" + "ab" * 32
+URI = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/company/models@{IMAGE}"
+MAIN = "opt/program/model_code/__main__.py"
+LOCK = "opt/program/model_code/requirements.lock"
+
+
+def _layer(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _registry(folder: Path, monkeypatch: pytest.MonkeyPatch, *layers: dict[str, bytes]) -> Registry:
+    registry = Registry(folder, *layers)
+    monkeypatch.setattr("urllib.request.urlopen", registry.open)
+    return registry
+
+
+def test_the_code_is_that_of_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    former, own = {MAIN: b"former", "usr/bin/x": b""}, {MAIN: b"own", LOCK: b"lock"}
+    compiled = {"opt/program/model_code/__pycache__/a.pyc": b"compiled"}
+    registry = _registry(tmp_path, monkeypatch, former, own, compiled)
     notes: list[str] = []
-    deployment = _deployment(root=project, ecr=Registry())
-    write_code(deployment, f"registry/models@{digest}", project / "out", notes.append)
-    assert (project / "out" / "model_code" / "__main__.py").exists()
-    assert notes == [f"code: the working copy, whose image is {digest} as well"]
+    write_code(_deployment(ecr=registry), URI, tmp_path / "out", notes.append)
+    assert (tmp_path / "out/model_code/__main__.py").read_bytes() == b"own"
+    assert (tmp_path / "out/model_code/requirements.lock").read_bytes() == b"lock"
+    assert not (tmp_path / "out/usr").exists()
+    assert notes == [f"code: out of the layers of image {IMAGE}"]
 
 
-@pytest.mark.parametrize("code", ["InternalFailure", "500", "404", "AccessDeniedException"])
-def test_a_registry_that_fails_is_an_error(project: Path, code: str) -> None:
-    digest = build_image(source_files(project), "model-code").digest
-    deployment = _deployment(root=project, ecr=Registry(code))
-    with pytest.raises(ClientError, match=code):
-        write_code(deployment, f"registry/models@{digest}", project / "out", lambda note: None)
+def _written(registry: Registry, folder: Path, uri: str = URI) -> None:
+    write_code(_deployment(ecr=registry), uri, folder / "out", lambda note: None)
 
 
-def test_another_working_copy_is_refused_with_both_digests_and_what_to_check_out(
-    project: Path,
+def test_an_image_that_is_gone_or_is_not_named_by_its_digest_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = build_image(source_files(project), "model-code").digest
-    wanted = "sha256:" + "ab" * 32
-    with pytest.raises(MismatchError) as refused:
-        write_code(
-            _deployment(root=project, ecr=Registry()),
-            f"registry/models@{wanted}",
-            project / "out",
-            lambda note: None,
-        )
-    for words in (own, wanted, "Check out the commit", "the tag 0123456789ab"):
-        assert words in str(refused.value)
-    assert not (project / "out").exists()
+    registry = _registry(tmp_path, monkeypatch, {MAIN: b""})
+    other = URI.replace("ab" * 32, "cd" * 32)
+    with pytest.raises(MismatchError, match=r"has no image sha256:cdcd.* the same commit gives"):
+        _written(registry, tmp_path, other)
+    with pytest.raises(MismatchError, match="names no digest"):
+        _written(registry, tmp_path, "host/company/models:tag")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_image_of_other_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = _registry(tmp_path, monkeypatch, {"opt/program/other.py": b""})
+    with pytest.raises(MismatchError, match=f"holds no /{MAIN}"):
+        _written(registry, tmp_path)
+
+
+def test_a_layer_that_arrives_changed_or_leads_out_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = {MAIN: b"", "opt/program/../../../x": b""}
+    with pytest.raises(ResponseError, match="leads out of its folder"):
+        _written(_registry(tmp_path, monkeypatch, out), tmp_path)
+    registry = _registry(tmp_path, monkeypatch, {MAIN: b""})
+    (tmp_path / registry.digests[0]).write_bytes(_layer({MAIN: b"other"}))
+    with pytest.raises(MismatchError, match="arrived as sha256:"):
+        _written(registry, tmp_path)
+
+
+@pytest.mark.parametrize("code", ["InternalFailure", "AccessDeniedException"])
+def test_a_registry_that_fails_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    registry = _registry(tmp_path, monkeypatch, {MAIN: b""})
+    registry.refused = code
+    with pytest.raises(ClientError, match=code):
+        _written(registry, tmp_path)
 
 
 def test_the_expected_digest_is_the_registered_version_s() -> None:

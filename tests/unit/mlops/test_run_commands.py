@@ -17,6 +17,7 @@ from mlops.errors import RequestError
 from mlops.history import History, read_history
 from mlops.kept import Kept
 from mlops.links import execution_link
+from mlops.project import PARTS, load_project
 from mlops.reproduce import Reproduction
 from mlops.run_report import Ending, Registered, RunReport, StagingWait
 from mlops.target import Target
@@ -201,12 +202,13 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_plan_lists_what_goes_in_order_and_what_stays(cli: CliRunner) -> None:
     lines = cli.invoke(app, ["destroy", "--plan"]).stdout.splitlines()
     assert lines[0] == LINE
-    assert [line.split()[:4] for line in lines[2:5]] == [
-        ["1", "stop", "execution", "arn:run"],
-        ["2", "delete", "endpoint", "staging"],
-        ["3", "delete", "stack", lines[4].split()[3]],
+    stacks = [["delete", "stack", f"{load_project().name}-dev-{part}"] for part in reversed(PARTS)]
+    assert [line.split()[1:4] for line in lines[2:7]] == [
+        ["stop", "execution", "arn:run"],
+        ["delete", "endpoint", "staging"],
+        *stacks,
     ]
-    assert lines[4].endswith("-dev-training") or "-dev-training" in lines[4]
+    assert stacks[0][2].endswith("-model-code"), "what starts runs goes first"
     assert any(line.split() == ["AWS::S3::Bucket", "bucket", "retained"] for line in lines)
 
 

@@ -73,6 +73,8 @@ def test_what_has_no_price_is_not_estimated() -> None:
 def test_the_estimate_counts_every_part_by_the_settings() -> None:
     lines = plan_of(load_project()).estimate()
     items = {line.item: line for line in lines}
+    assert items["builds on BUILD_GENERAL1_SMALL"].quantity == pytest.approx(20)
+    assert items["builds on BUILD_GENERAL1_SMALL"].usd == pytest.approx(0.1)
     assert items["jobs on ml.m5.large"].quantity == pytest.approx(2 * 20 / 60)
     assert items["staging endpoint on ml.t2.medium"].quantity == pytest.approx(2.0)
     assert total_usd(lines) == pytest.approx(sum(line.usd or 0 for line in lines))
@@ -96,7 +98,7 @@ class _Story:
 
     def tell(self) -> None:
         target = cast("Target", SimpleNamespace(account_id="1", region="r"))
-        run_smoke(load_project(), target, Output(), self.limit, "")
+        run_smoke(load_project(), target, Output(), self.limit)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_a_command_to_run_acts_on_the_environment_that_was_asked_for() -> None:
 @pytest.mark.parametrize("module", sorted(PACKAGE.rglob("*.py")))
 def test_no_message_names_a_command_without_its_environment(module: Path) -> None:
     text = module.read_text(encoding="utf-8")
-    words = r"\.venv/bin/mlops (deploy|destroy|data publish|image|runs|versions|predict|cost)"
+    words = r"\.venv/bin/mlops (deploy|destroy|data publish|pipelines|runs|versions|predict|cost)"
     assert not re.search(words, text)
     assert not re.search(r"(?<![.\w])command\(f?[\"']", text), "the environment is a variable"
 

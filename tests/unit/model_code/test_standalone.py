@@ -7,10 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 FOLDER = Path(__file__).resolve().parents[3] / "model_code"
 LEAN = {"numpy", "polars", "uvicorn", "xgboost"}
 PROCESSING = {"pandas", "sklearn"}
+IN_IMAGES = sorted([*FOLDER.glob("*.py"), *FOLDER.glob("runtime/*.py")])
+BESIDE = sorted([*FOLDER.glob("pipeline/*.py"), *FOLDER.glob("tests/**/*.py")])
+# Of the stages: the AWS API and its types, tests, bills of materials.
+BUILDING = {"boto3", "botocore", "cyclonedx", "mypy_boto3_codecommit", "mypy_boto3_ecr"}
+BUILDING |= {"mypy_boto3_s3", "packageurl", "packaging", "pytest"}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -18,15 +24,23 @@ def imported(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
+            if node.level and path.parent.name == "pipeline":
+                continue  # where it is run, nothing is called model_code
             assert node.level == 0, f"{path} imports relatively"
             yield (node.module or "").partition(".")[0]
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", IN_IMAGES, ids=lambda path: path.name)
 def test_only_locked_libraries_are_imported(path: Path) -> None:
     found = set(imported(path)) - set(sys.stdlib_module_names) - {"model_code"}
     allowed = LEAN | PROCESSING if path.name == "evaluate.py" else LEAN
     assert found <= allowed
+
+
+@pytest.mark.parametrize("path", BESIDE, ids=lambda path: path.name)
+def test_tests_and_stages_import_what_their_lock_has(path: Path) -> None:
+    found = set(imported(path)) - set(sys.stdlib_module_names) - {"model_code"}
+    assert found <= LEAN | BUILDING
 
 
 def locked(name: str) -> dict[str, str]:
@@ -44,7 +58,15 @@ def test_both_images_have_the_same_versions() -> None:
     assert lean.items() <= processing.items()
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-processing.lock"])
+def test_stage_test_has_the_libraries_of_the_images() -> None:
+    processing, build = locked("requirements-processing.lock"), locked("requirements-build.lock")
+    for name in ("numpy", "polars", "uvicorn", "xgboost-cpu", "pandas", "scikit-learn"):
+        assert build[name] == processing[name]
+
+
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "requirements-processing.lock", "requirements-build.lock"]
+)
 def test_locks_have_hashes_and_name_no_registry(name: str) -> None:
     text = (FOLDER / name).read_text()
     assert "://" not in text
@@ -61,6 +83,23 @@ def test_the_base_image_has_no_default() -> None:
 
 
 def test_the_build_context_holds_the_sources_only() -> None:
-    patterns = (FOLDER / ".dockerignore").read_text().split()
+    lines = (FOLDER / ".dockerignore").read_text().splitlines()
+    patterns = [line for line in lines if not line.startswith("#")]
     assert patterns[0] == "*"
     assert all(pattern.startswith("!") for pattern in patterns[1:])
+
+
+@pytest.mark.parametrize("name", ["buildspec.yml", "buildspec-test.yml"])
+def test_a_failing_command_fails_its_build(name: str) -> None:
+    """A pipe hides the first command's end, and an assignment in `export` its own."""
+    phases = yaml.safe_load((FOLDER / name).read_text())["phases"]
+    commands = [each for phase in phases.values() for each in phase["commands"]]
+    for command in commands:
+        if " | " in command:
+            assert command.startswith("set -o pipefail\n"), command
+        assert not re.search(r"export \w+=\S*\$\(", command), command
+
+
+def test_both_stages_start_from_scripts_that_stop_at_the_first_error() -> None:
+    for path in FOLDER.glob("pipeline/*.sh"):
+        assert "\nset -euo pipefail\n" in path.read_text(), path.name

@@ -1,0 +1,41 @@
+"""The images that runs use are those that the last build put into the parameter."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mlops.errors import ResponseError
+from mlops.images import images_in_use
+from tests.unit.mlops.pipeline_factories import COMMIT, answer, deployment
+
+NAME = "/example/dev/image"
+DIGEST = "sha256:" + "ab" * 32
+
+
+def _in_use(value: str) -> Any:
+    def get_parameter(Name: str) -> Any:
+        assert Name == NAME
+        return answer("ssm", "GetParameter", {"Parameter": {"Name": Name, "Value": value}})
+
+    outputs = {"ImageParameterName": NAME}
+    parameters = SimpleNamespace(get_parameter=get_parameter)
+    return images_in_use(deployment(stack_outputs=lambda stack: outputs, ssm=parameters))
+
+
+def test_before_the_first_build_there_are_none() -> None:
+    assert _in_use("none") is None
+
+
+def test_a_build_names_both_images_and_its_commit() -> None:
+    uri = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/models@{DIGEST}"
+    document = {"training": uri, "processing": uri, "commit": COMMIT, "author": "A <a@b>"}
+    found = _in_use(json.dumps(document))
+    assert (found.digest, found.commit, found.message) == (DIGEST, COMMIT, "")
+
+
+@pytest.mark.parametrize("value", ["", "[]", "{}", '"x"', "not json"])
+def test_anything_else_is_told_with_what_writes_it_anew(value: str) -> None:
+    with pytest.raises(ResponseError, match=rf"parameter {NAME} is .*--stage Build --all-actions`"):
+        _in_use(value)
