@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,6 @@ SHOWN_TYPES = {
     "AWS::S3::Bucket": "S3 bucket",
     "AWS::ECR::Repository": "ECR repository",
     "AWS::SageMaker::ModelPackageGroup": "Model package group",
-    "AWS::SSM::Parameter": "SSM parameter",
     "AWS::CodeCommit::Repository": "CodeCommit repository",
     "AWS::CodePipeline::Pipeline": "CodePipeline",
     "AWS::CodeBuild::Project": "CodeBuild project",
@@ -61,6 +60,7 @@ VERBS = {
     "ecr:DescribeImages": "reads",
     "ecr:PutImage": "pushes",
     "ssm:GetParameter": "reads",
+    "ssm:GetParameterHistory": "reads",
     "ssm:PutParameter": "writes",
     "codecommit:UploadArchive": "reads",
     "codebuild:StartBuild": "starts",
@@ -83,6 +83,7 @@ ACTORS = {
 }
 INWARD_VERBS = {"reads", "pulls"}
 STAGING_ENDPOINT = "staging endpoint"
+IMAGE_PARAMETER = "image parameter"
 
 
 @dataclass(frozen=True)
@@ -156,19 +157,13 @@ class Assembly:
                         for resource in self._named(statement["Resource"]):
                             yield role, action, resource
 
-    @cached_property
-    def _called(self) -> dict[str, str]:
-        """Own names of what policies name by them, without the slash that they may begin with."""
-        return {
-            name: str(each["Properties"]["Name"]).removeprefix("/")
-            for kind in ("AWS::CodeBuild::Project", "AWS::SSM::Parameter")
-            for name, each in self.of_type(kind)
-        }
-
     def _named(self, resource: Any) -> set[str]:
         text = json.dumps(resource)
-        if ":project/" in text or ":parameter/" in text:
-            return {name for name, called in self._called.items() if f'/{called}"' in text}
+        if ":project/" in text:
+            projects = self.of_type("AWS::CodeBuild::Project")
+            return {name for name, each in projects if f'/{each["Properties"]["Name"]}"' in text}
+        if ":parameter/" in text:
+            return {IMAGE_PARAMETER}
         if ":endpoint/" in text:
             return {STAGING_ENDPOINT}
         if ":model-package-group/" in text or ":model-package/" in text:
@@ -247,11 +242,16 @@ def draw_architecture(assembly: Assembly) -> str:
         drawn = _resources(template)
         lines.append(f"subgraph cluster_{number} {{ {_cluster(stack)} {' '.join(drawn)} }}")
     jobs = dict(_jobs(assembly))
-    names = [*jobs.values(), STAGING_ENDPOINT]
-    nodes = " ".join(f"{_quote(name)} [{_box('#e8f5ee', '#2f9e6e')}]" for name in names)
-    lines.append(f"subgraph cluster_run {{ {_cluster('created by runs')} {nodes} }}")
+    lines.append(_created("run", [*jobs.values(), STAGING_ENDPOINT]))
+    lines.append(_created("build", [IMAGE_PARAMETER]))
     lines += sorted({*_trigger(assembly), *_invocations(assembly), *_flows(assembly, jobs)})
     return _digraph("LR", 0.9, lines)
+
+
+def _created(by: str, names: Sequence[str]) -> str:
+    """Return what is in no template."""
+    nodes = " ".join(f"{_quote(name)} [{_box('#e8f5ee', '#2f9e6e')}]" for name in names)
+    return f"subgraph cluster_{by} {{ {_cluster(f'created by {by}s')} {nodes} }}"
 
 
 def _resources(template: Mapping[str, Any]) -> Iterator[str]:

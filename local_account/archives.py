@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from local_account.limits import MIB
 
 # damaged, packed in an unknown way, encrypted, cut off, not writable
-_UNREADABLE_ZIP = (
+UNREADABLE_ZIP = (
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError),
 )
 
@@ -100,7 +100,7 @@ def extract_zip(archive: Path, folder: Path, max_bytes: int) -> None:
                 allowance.admit(member.filename, member.file_size)
                 allowance.compare(member.compress_size, member.file_size)
                 _unpack(opened, member, folder)
-    except _UNREADABLE_ZIP as error:
+    except UNREADABLE_ZIP as error:
         raise ArchiveError(f"{archive.name} cannot be extracted: {error}") from error
 
 

@@ -7,6 +7,7 @@ none escapes into another group or session.
 """
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -19,7 +20,10 @@ from typing import Literal
 from local_account.limits import POLL_SECONDS, Limits, Watch, descendants
 
 Isolation = Literal["bwrap", "process"]
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What the commands of builds find the system's programs on."""
 
+_FIRST_FREE_DESCRIPTOR = 10  # a shell's redirections use those below
 _CHANNEL_SECONDS = 5.0
 # when the pipe on standard input ends, kill the group
 _WATCHED = "exec 3<&0 </dev/null; (read -r _ <&3; kill -9 0) & "
@@ -34,6 +38,14 @@ def leader(isolation: Isolation, limits: Limits | None = None) -> list[str]:
     run = {"bwrap": f'{nice}"$@" 3<&-; exit $?', "process": f'exec {nice}"$@" 3<&-'}
     shell = limits.shell if limits else ""
     return ["/bin/sh", "-c", shell + _WATCHED + run[isolation], "container"]
+
+
+def channel(kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:
+    """Return the two ends of a connection, the second for a process that a shell starts."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    with theirs:
+        number = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE_DESCRIPTOR)
+    return ours, socket.socket(fileno=number)
 
 
 class Process:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
 from moto.core.serialize import QuerySerializer, SerializationContext
+from werkzeug.wsgi import FileWrapper
 
 from local_account.authorization.guard import Guard
 from local_account.authorization.principals import Credentials, Principal
@@ -28,6 +29,7 @@ WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 _OF_MOTO = re.compile(r"/(latest/(meta-data|api)/|favicon\.ico$|v20180820/)")
 # no bucket has a name as short, and no other service's paths begin like this
 _GIT = "/v1/repos/"
+_PIECE_BYTES = 1024 * 1024
 _STATUS_TEXT = {200: "OK", 400: "Bad Request", 403: "Forbidden", 424: "Failed Dependency"}
 
 
@@ -132,9 +134,14 @@ class Front:
         return _respond(200, headers, body.encode(), start_response, request_id)
 
     def _download(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        body = self._layers.content(environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
-        headers = [("Content-Type", "application/octet-stream")]
-        return _respond(200, headers, body, start_response, str(uuid.uuid4()))
+        path = self._layers.file(environ["PATH_INFO"], environ.get("QUERY_STRING", ""))
+        headers = [
+            ("Content-Type", "application/octet-stream"),
+            ("Content-Length", str(path.stat().st_size)),
+            ("x-amzn-RequestId", str(uuid.uuid4())),
+        ]
+        start_response("200 OK", headers)
+        return FileWrapper(path.open("rb"), _PIECE_BYTES)
 
     def _invoke(
         self, name: str, environ: Environ, start_response: StartResponse

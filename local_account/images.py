@@ -181,7 +181,7 @@ class Images:
 
     def _blob(self, digest: str) -> Path:
         path = blob_path(self._account, digest)
-        if not path.exists() or digest_of(path.read_bytes()) != digest:
+        if not path.exists() or _digest_of_file(path) != digest:
             raise ImageError(f"Layer {digest} is missing or damaged in this account's registry")
         return path
 
@@ -208,6 +208,11 @@ def blob_path(account: Account, digest: str) -> Path:
     return account.state / "registry" / digest.removeprefix("sha256:")
 
 
-def digest_of(content: bytes) -> str:
+def digest_of(content: bytes | bytearray) -> str:
     """Return the digest of a blob or manifest, as registries write it."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _digest_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"

@@ -5,6 +5,7 @@ import hmac
 import re
 import secrets
 import time
+from pathlib import Path
 from urllib.parse import parse_qs
 
 from local_account.images import blob_path
@@ -28,8 +29,8 @@ class LayerDownloads:
         query = f"expires={expires}&signature={self._signature(digest, str(expires))}"
         return f"{self._account.url}{PREFIX}{digest}?{query}"
 
-    def content(self, path: str, query: str) -> bytes:
-        """Return the bytes that an address leads to.
+    def file(self, path: str, query: str) -> Path:
+        """Return the file with the bytes that an address leads to.
 
         Raises
         ------
@@ -44,7 +45,7 @@ class LayerDownloads:
             raise ServiceError("SignatureDoesNotMatch", "The address was not given out here.", 403)
         if int(expires) < time.time():
             raise ServiceError("AccessDenied", "Request has expired", 403)
-        return blob_path(self._account, digest).read_bytes()
+        return blob_path(self._account, digest)
 
     def _signature(self, digest: str, expires: str) -> str:
         return hmac.new(self._key, f"{digest} {expires}".encode(), hashlib.sha256).hexdigest()

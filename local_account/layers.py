@@ -14,6 +14,8 @@ from local_account.archives import Allowance, ArchiveError
 
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _MOST_LINKS = 40  # as the kernel follows
+# damaged, cut off, not writable; names with a NUL, times that are no number or beyond all clocks
+_UNREADABLE = (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, OverflowError)
 
 
 def apply_layer(
@@ -24,7 +26,8 @@ def apply_layer(
     Raises
     ------
     ArchiveError
-        If it is no archive, larger than allowed, or has a path that is not in one of `below`.
+        If it is no archive, larger than allowed, has a path that is not in one of `below`, or
+        names and times that no file can have.
     """
     packed, added = archive.stat().st_size, set[Path]()
     try:
@@ -36,7 +39,7 @@ def apply_layer(
                 allowance.compare(packed, allowance.total)
                 if path.name:
                     _apply(tar, member, path, root, added)
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+    except _UNREADABLE as error:
         raise ArchiveError(f"{archive.name} cannot be extracted: {error}") from error
 
 

@@ -7,17 +7,18 @@ root file system sees that instead of this machine's libraries. Where bubblewrap
 `SAGEMAKER_BASE_DIR` and `PYTHONPATH`: no isolation of files and no network isolation.
 """
 
-import fcntl
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from local_account.contained import Isolation, Process, leader
+from local_account.contained import Isolation, Process, channel, leader
+from local_account.environments import base_python
 from local_account.limits import Limits, Watch
 
 OPT_ML, OPT_PROGRAM = "/opt/ml", "/opt/program"
@@ -28,8 +29,8 @@ _SYSTEM = (
 NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts")
 """What a container with a network has of this machine; an image's root must have such files."""
 _OPEN_PORT, _OPEN_PORT_INSIDE = Path(__file__).with_name("open_port.py"), "/run/open_port.py"
+_HANDS_OUT = socket.SOCK_SEQPACKET  # one connection with each message
 _PATH = "/usr/local/bin:/usr/bin:/bin"
-_FIRST_FREE_DESCRIPTOR = 10  # a shell's redirections use those below
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Sandbox:
         command.log.parent.mkdir(parents=True, exist_ok=True)
         for name in ("tmp", "shm"):
             (command.scratch / name).mkdir(parents=True, exist_ok=True)
-        ours, theirs = _channel() if self._hands_out(command) else (None, None)
+        ours, theirs = channel(_HANDS_OUT) if self._hands_out(command) else (None, None)
         with command.log.open("ab") as log:
             popen = subprocess.Popen(
                 [*leader(self.isolation, self._limits), *self._argv(command, theirs)],
@@ -188,20 +189,27 @@ def _bound(paths: Iterable[str]) -> list[str]:
 
 
 def python_folders(virtual_environment: Path) -> list[str]:
-    """Return the virtual environment and the installation that its interpreter belongs to."""
+    """Return a virtual environment and the account's Python, which it was made with.
+
+    What the environment itself says of its installation is not read: a package that was installed
+    in it may have written that, and would choose what its next container sees of this machine.
+    """
+    installation = (Path(sys.base_prefix), base_python().parent.parent)
+    return _distinct(virtual_environment.absolute(), *installation)
+
+
+def own_python_folders(virtual_environment: Path) -> list[str]:
+    """Return the same for an environment of the user's own, whose Python may be another one."""
     python = virtual_environment / "bin" / "python"
     lines = (virtual_environment / "pyvenv.cfg").read_text().splitlines()
     home = next(line.partition("=")[2].strip() for line in lines if line.startswith("home"))
-    folders = [virtual_environment.absolute(), Path(home).parent, python.resolve().parent.parent]
-    return [str(folder) for folder in dict.fromkeys(folders) if folder not in (Path("/"),)]
+    return _distinct(
+        virtual_environment.absolute(), Path(home).parent, python.resolve().parent.parent
+    )
 
 
-def _channel() -> tuple[socket.socket, socket.socket]:
-    """Return the two ends of a socket, the second for a process that a shell starts."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        number = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE_DESCRIPTOR)
-    return ours, socket.socket(fileno=number)
+def _distinct(*folders: Path) -> list[str]:
+    return [str(folder) for folder in dict.fromkeys(folders) if folder != Path("/")]
 
 
 def _python_of(command: Command) -> str:

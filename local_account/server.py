@@ -8,9 +8,7 @@ import string
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
@@ -60,84 +58,13 @@ def build(account: Account, options: Options, closing: ExitStack) -> BaseWSGISer
     """Wire services, hooks and front door together; `closing` stops what they start."""
     os.environ.update(_moto_environment(account))
     # after the environment is set: moto reads it when it is imported
-    from moto.moto_server.werkzeug_app import (
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
+    from local_account.wiring import RequestHandler, Wiring
 
-    from local_account import hooks
-    from local_account.faults import Faults
-    from local_account.front import Front
-    from local_account.hooks.function_roles import write_log
-    from local_account.hooks.replace import require_version
-    from local_account.image_builds import ImageBuilds
-    from local_account.layer_downloads import LayerDownloads
-    from local_account.registry_tokens import RegistryTokens
-    from local_account.services.cloudformation import RESOURCE_TYPES, CloudFormation
-    from local_account.services.codebuild import CodeBuild
-    from local_account.services.codecommit import CodeCommit
-    from local_account.services.codecommit.remote import GitRemote
-    from local_account.services.codeconnections import connection_services
-    from local_account.services.codepipeline import CodePipeline
-    from local_account.services.ecr import Ecr
-    from local_account.services.lambda_runtime import LambdaRuntime
-    from local_account.services.sagemaker import SageMaker
-
-    require_version()
-
-    lambda_runtime = LambdaRuntime(
-        account,
-        options.lambda_python,
-        options.lambda_native_packages,
-        partial(write_log, account),
-    )
-    installed = hooks.install(account, lambda_runtime)
-    sagemaker = SageMaker(account, installed.bus.put)
-    codecommit = CodeCommit(account, installed.bus.dispatch)
-    tokens = RegistryTokens()
-    image_builds = ImageBuilds(account, tokens)
-    codebuild = CodeBuild(account, installed.bus.dispatch, codecommit, image_builds)
-    codepipeline = CodePipeline(account, installed.bus.put, codecommit, codebuild)
-    git, layers = GitRemote(account, codecommit), LayerDownloads(account)
-    for service in (codebuild, git, sagemaker, lambda_runtime, installed, codepipeline):
+    wiring = Wiring(account, options.lambda_python, options.lambda_native_packages)
+    for service in wiring.started:
         closing.callback(service.close)
-    installed.clock.start()
-
-    def backend(service: str | None) -> Any:
-        if service is None:
-            raise NotImplementedError("the service of this request")
-        application = create_backend_app(service)
-        application.config["PROPAGATE_EXCEPTIONS"] = True  # the front door words them
-        return application
-
-    front = Front(
-        account,
-        [
-            sagemaker,
-            Ecr(account, installed.bus.dispatch, tokens, layers),
-            CloudFormation(account, RESOURCE_TYPES),
-            codebuild,
-            codecommit,
-            codepipeline,
-            *connection_services(account),
-        ],
-        sagemaker,
-        DomainDispatcherApplication(backend),
-        Faults(account.state / "faults.json", lambda_runtime.kill),
-        git,
-        layers,
-    )
-
-    class RequestHandler(MotoRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            if str(code) >= "500":
-                target = self.headers.get("X-Amz-Target", "")
-                print(f"{self.command} {self.path[:160]} {target} -> {code}", flush=True)
-
+    front = wiring.front()
+    wiring.start()
     port = int(account.url.rpartition(":")[2])
     return make_server("127.0.0.1", port, front, threaded=True, request_handler=RequestHandler)
 

@@ -12,8 +12,6 @@ from mlops.project import command
 if TYPE_CHECKING:
     from mlops.target import Deployment
 
-_NONE = "none"
-
 
 @dataclass(frozen=True)
 class ImagesInUse:
@@ -38,9 +36,10 @@ def images_in_use(deployment: Deployment) -> ImagesInUse | None:
     ResponseError
         If the parameter holds something else.
     """
-    name = deployment.image_parameter
-    value = deployment.target.ssm.get_parameter(Name=name)["Parameter"]["Value"]
-    if value == _NONE:
+    name, ssm = deployment.image_parameter, deployment.target.ssm
+    try:
+        value = ssm.get_parameter(Name=name)["Parameter"]["Value"]
+    except ssm.exceptions.ParameterNotFound:
         return None
     try:
         document = json.loads(value)

@@ -19,7 +19,6 @@ _NAMED = {
     "AWS::S3::Bucket": ("BucketName", "bucket"),
     "AWS::ECR::Repository": ("RepositoryName", "repository"),
     "AWS::SageMaker::ModelPackageGroup": ("ModelPackageGroupName", "model package group"),
-    "AWS::SSM::Parameter": ("Name", "parameter"),
     "AWS::CodeCommit::Repository": ("RepositoryName", "code repository"),
     "AWS::CodePipeline::Pipeline": ("Name", "pipeline"),
 }
@@ -30,7 +29,6 @@ _LOOK: Mapping[str, Callable[[Target, str], Any]] = {
         ModelPackageGroupName=name
     ),
     "endpoint": lambda target, name: target.sagemaker.describe_endpoint(EndpointName=name),
-    "parameter": lambda target, name: target.ssm.get_parameter(Name=name),
     "code repository": lambda target, name: target.codecommit.get_repository(repositoryName=name),
     "pipeline": lambda target, name: target.codepipeline.get_pipeline(name=name),
 }

@@ -1,4 +1,4 @@
-"""What runs leave outside CloudFormation, which must go before the stacks can.
+"""What runs and builds leave outside CloudFormation, which must go before the stacks can.
 
 An endpoint costs money while it exists; a model package group with versions in it, and a bucket
 with objects in it, cannot be deleted. What the storage stack retains or has not created is left
@@ -17,7 +17,7 @@ from mlops.ownership import Owner
 from mlops.run_report import ending
 from mlops.runs import describe_run
 from mlops.stack_resources import stack_resources
-from mlops.teardown_pipeline import OF_MODEL_CODE, of_model_code
+from mlops.teardown_pipeline import OF_MODEL_CODE, image_parameter, of_model_code
 from mlops.teardown_steps import Leftover, remove
 
 if TYPE_CHECKING:
@@ -220,6 +220,7 @@ def _of_storage(deployment: Deployment) -> Iterator[Leftover]:
                 yield Leftover("model package version", package["ModelPackageArn"])
     if ("AWS::S3::Bucket", deployment.bucket) in deleted and _has_objects(deployment):
         yield Leftover("all objects in bucket", deployment.bucket)
+    yield from image_parameter(deployment)
 
 
 def _has_objects(deployment: Deployment) -> bool:

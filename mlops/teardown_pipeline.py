@@ -1,4 +1,4 @@
-"""What of the code pipeline goes on, and would start runs while they are taken away."""
+"""What of the code pipeline goes on, and would start runs while they are taken away; its images."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ def of_model_code(deployment: Deployment) -> Iterator[Leftover]:
     # an action that is abandoned leaves its build alone
     for project in ("TestProjectName", "BuildProjectName"):
         yield from _builds(deployment, outputs[project])
+
+
+def image_parameter(deployment: Deployment) -> Iterator[Leftover]:
+    """List what names the images in use: a next deployment has none before its own build."""
+    name = deployment.outputs("storage").get("ImageParameterName")
+    ssm = deployment.target.ssm
+    if name is None:
+        return
+    try:
+        ssm.get_parameter(Name=name)
+    except ssm.exceptions.ParameterNotFound:
+        return
+    yield Leftover("image parameter", name)
 
 
 def _builds(deployment: Deployment, project: str) -> Iterator[Leftover]:

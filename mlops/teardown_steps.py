@@ -25,6 +25,7 @@ _GONE = (
     "not found",
     "cannot find",
     "request was rejected because the",
+    "parameternotfound",
     "notstoppable",
     "duplicatedstop",
 )
@@ -152,4 +153,5 @@ _STEPS: Mapping[str, Callable[[Target, str], Any]] = {
     "model": lambda target, name: target.sagemaker.delete_model(ModelName=name),
     "model package version": _delete_version,
     "all objects in bucket": _empty_bucket,
+    "image parameter": lambda target, name: target.ssm.delete_parameter(Name=name),
 }

@@ -1,17 +1,15 @@
-"""What outlives every deployment: key, bucket, images and which is in use, model package group."""
+"""What outlives every deployment: key, bucket, images, model package group."""
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
-from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from stacks.constructs.data_key import DataKey
 from stacks.settings import ProjectSettings, Settings, StorageSettings
 
-NO_IMAGE = "none"
 PIPELINE_ARTIFACT_DAYS = 30
 
 
@@ -56,21 +54,17 @@ class StorageStack(Stack):
             model_package_group_description="Versions of the model, approved by a person",
         )
         self.model_package_group.apply_removal_policy(removal_policy)
-        self._image_parameter(f"/{project.name}/{environment}/image")
+        # The build of the model code alone writes it: CloudFormation would reset its value.
+        self.image_parameter_name = f"/{project.name}/{environment}/image"
         self._outputs(project)
 
-    def _image_parameter(self, name: str) -> None:
-        """Say which images are in use; its name and ARN are known before it is created."""
-        self.image_parameter_name = name
-        self.image_parameter_arn = self.format_arn(
-            service="ssm", resource="parameter", resource_name=name.removeprefix("/")
-        )
-        ssm.StringParameter(
-            self,
-            "ImageParameter",
-            parameter_name=name,
-            description="The images that were built, scanned and put into use last",
-            string_value=NO_IMAGE,
+    @property
+    def image_parameter_arn(self) -> str:
+        """ARN of the parameter that says which images are in use, whether or not it exists."""
+        return self.format_arn(
+            service="ssm",
+            resource="parameter",
+            resource_name=self.image_parameter_name.removeprefix("/"),
         )
 
     def _repository(self, project: ProjectSettings, policy: RemovalPolicy) -> ecr.Repository:

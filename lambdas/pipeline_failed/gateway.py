@@ -7,6 +7,9 @@ from botocore.exceptions import ClientError
 
 from shared import aws, log_lines
 
+# How CodeBuild begins its own lines, and how many it writes after a command that failed.
+OWN_LINE, OWN_LINES = "[Container] ", 40
+
 
 def described_build(build_id: str) -> Mapping[str, Any] | None:
     """Return a build's description; None where CodeBuild does not know it any more."""
@@ -31,12 +34,18 @@ def action_executions(pipeline: str, execution_id: str) -> Sequence[Mapping[str,
 
 
 def last_log_lines(log_group: str, log_stream: str) -> tuple[str, ...]:
-    """Return the last lines of a build's log; a build that never ran has none."""
+    """Return what a build's commands wrote last; a build that never ran has no lines.
+
+    A build that ran no command has nothing but CodeBuild's own lines: then those are the cause.
+    """
     if not (log_group and log_stream):
         return ()
+    count = log_lines.LOG_LINES + OWN_LINES
     try:
-        return log_lines.bounded(list(log_lines.newest(log_group, log_stream)))
+        lines = list(log_lines.newest(log_group, log_stream, count=count))
     except ClientError as error:
         if aws.error_code(error) == "ResourceNotFoundException":
             return ()
         raise
+    said = [line for line in lines if line and not line.startswith(OWN_LINE)]
+    return log_lines.bounded(said or lines)

@@ -32,15 +32,15 @@ def published(content: str | None, parameter_name: str) -> BuiltImage:
     """
     if content is None:
         raise ImageMissing(
-            f"parameter {parameter_name} is 'none': no image has been built yet. The pipeline "
-            "builds one of the model code's first commit; see `mlops pipelines follow`."
+            f"parameter {parameter_name} does not exist: no image has been built yet. Look at the "
+            "pipeline, `mlops pipelines follow`, or let it build one, `mlops pipelines start`."
         )
     try:
         images = PublishedImages.model_validate_json(content)
     except ValidationError as error:
         raise ImageInvalid(
-            f"parameter {parameter_name}: {first_problem(error)}. Let the pipeline build again: "
-            "it writes the parameter."
+            f"parameter {parameter_name}: {first_problem(error)}. Let the pipeline write it: "
+            "`mlops pipelines start`."
         ) from error
     return BuiltImage(
         pair=ImagePair(training=images.training, processing=images.processing),

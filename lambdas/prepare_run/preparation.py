@@ -96,7 +96,7 @@ def choose_image(
         if not gateway.has_image(digest):
             raise ImageMissing(
                 f"{name}: named by {source}, but not in the repository. Let the pipeline build "
-                "the commit again, or start without an image of your own."
+                "again, `mlops pipelines start`, or start without an image of your own."
             )
     return built
 

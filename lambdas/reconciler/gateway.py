@@ -10,11 +10,12 @@ from botocore.exceptions import ClientError
 from reconciler.models import (
     Endpoint,
     Execution,
+    Imageless,
     ListedExecution,
     StoredManifest,
     StoredObject,
 )
-from shared import aws, executions, objects
+from shared import aws, executions, images, objects
 from shared.datasets import manifest_key
 
 if TYPE_CHECKING:
@@ -71,6 +72,15 @@ def manifest(bucket: str, version: str) -> StoredManifest | None:
     """Return which version of its manifest a data set version has now."""
     head = objects.head(bucket, manifest_key(version))
     return StoredManifest(head.get("VersionId"), head["ETag"].strip('"')) if head else None
+
+
+def imageless(state_machine_arn: str, parameter_name: str) -> Imageless | None:
+    """Return the time before the first image, or None while it lasts."""
+    first_image = images.first_published(parameter_name)
+    if first_image is None:
+        return None
+    machine = aws.step_functions().describe_state_machine(stateMachineArn=state_machine_arn)
+    return Imageless(deployed=machine["creationDate"], first_image=first_image)
 
 
 def invoke(function_arn: str, request: Mapping[str, object]) -> None:

@@ -7,7 +7,7 @@ has given up as well, and a person has been told by the dead-letter queue.
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from reconciler.models import DatasetVersion, Endpoint, ListedExecution, StoredObject
+from reconciler.models import DatasetVersion, Endpoint, Imageless, ListedExecution, StoredObject
 from shared.datasets import MANIFEST_NAME, SPLITS, is_version
 
 DAY = timedelta(hours=24)
@@ -41,9 +41,20 @@ def dataset_versions(objects: Iterable[StoredObject]) -> list[DatasetVersion]:
     return [DatasetVersion(name, files.get(name), manifests.get(name)) for name in names]
 
 
-def may_have_lost_its_run(version: DatasetVersion, now: datetime) -> bool:
-    """Whether a manifest is of an age at which its execution must exist."""
-    return version.manifest is not None and UPLOAD_GRACE < now - version.manifest <= DAY
+def may_have_lost_its_run(
+    version: DatasetVersion, now: datetime, imageless: Imageless | None
+) -> bool:
+    """Whether a manifest is of an age at which its execution must exist.
+
+    One that waited for the first image counts from then. What was in the bucket before the
+    deployment did not wait for it.
+    """
+    written = version.manifest
+    if written is None or imageless is None:
+        return False
+    waited = imageless.deployed <= written < imageless.first_image
+    due = imageless.first_image if waited else written
+    return now - written > UPLOAD_GRACE and now - due <= DAY
 
 
 def is_unsealed(version: DatasetVersion, now: datetime, *, quiet_seconds: int) -> bool:

@@ -49,6 +49,13 @@ class DatasetVersion(NamedTuple):
     manifest: datetime | None
 
 
+class Imageless(NamedTuple):
+    """The time before the first image: what was uploaded in it began no run then."""
+
+    deployed: datetime
+    first_image: datetime
+
+
 class Endpoint(NamedTuple):
     """The staging endpoint as it is now."""
 

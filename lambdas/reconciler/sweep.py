@@ -124,11 +124,14 @@ class Sweep:
     ) -> Iterator[tuple[str, dict[str, object]]]:
         environment = self._environment
         quiet_seconds = environment.quiet_period_seconds
+        imageless = gateway.imageless(
+            environment.state_machine_arn, environment.image_parameter_name
+        )
         for version in versions:
             if logic.is_unsealed(version, self._now, quiet_seconds=quiet_seconds):
                 asked = {"dataset": version.name, "quiet_seconds": quiet_seconds}
                 yield environment.dataset_sealer_function_arn, asked
-            elif logic.may_have_lost_its_run(version, self._now):
+            elif logic.may_have_lost_its_run(version, self._now, imageless):
                 request = self._lost_manifest(version)
                 if request:
                     yield environment.start_run_function_arn, request

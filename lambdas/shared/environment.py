@@ -143,6 +143,7 @@ class ReconcilerEnvironment(Environment):
     endpoint_name: Name
     endpoint_time_to_live_seconds: Annotated[int, Field(ge=0)]
     quiet_period_seconds: Annotated[int, Field(ge=0)]
+    image_parameter_name: Name
     state_machine_arn: Name
     start_run_function_arn: Name
     dataset_sealer_function_arn: Name

@@ -9,10 +9,10 @@ LOG_BYTES = 4096
 LINE_LENGTH = 1000
 
 
-def newest(log_group: str, log_stream: str) -> Iterator[str]:
+def newest(log_group: str, log_stream: str, *, count: int = LOG_LINES) -> Iterator[str]:
     """Yield the last lines of one stream, each cut to what is read of it."""
     answer = aws.logs().get_log_events(
-        logGroupName=log_group, logStreamName=log_stream, limit=LOG_LINES, startFromHead=False
+        logGroupName=log_group, logStreamName=log_stream, limit=count, startFromHead=False
     )
     yield from (event["message"].rstrip()[:LINE_LENGTH] for event in answer["events"])
 

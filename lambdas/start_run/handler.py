@@ -27,8 +27,9 @@ SAID = {
     "Started": "Run started",
     "Duplicate": "Duplicate event",
     "NothingToTrain": "No data set version has a manifest",
-    "WaitsForImage": "No image is built yet: the reconciler asks again",
+    "WaitsForImage": "No image is built yet: the reconciler starts the run once there is one",
 }
+LEFT_OUT = "No image is built yet: this hour of the schedule is left out"
 
 
 @logger.inject_lambda_context
@@ -39,7 +40,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     asked = _asked(event, environment.bucket_name)
     result = _start(asked, environment) if asked else StartResult(status="NothingToTrain")
     logger.info(
-        SAID[result.status],
+        _said(result, asked),
         result=result.model_dump(),
         dataset=asked.input.dataset if asked else None,
     )
@@ -48,12 +49,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 
 def _start(asked: Start, environment: StartRunEnvironment) -> StartResult:
-    """Start it, unless there is no image yet: then the reconciler asks again."""
+    """Start it, unless there is no image yet."""
     if images.published(environment.image_parameter_name) is None:
         return StartResult(status="WaitsForImage", execution_name=asked.name)
     started = gateway.start(environment.state_machine_arn, asked)
     status: Literal["Started", "Duplicate"] = "Started" if started else "Duplicate"
     return StartResult(status=status, execution_name=asked.name)
+
+
+def _said(result: StartResult, asked: Start | None) -> str:
+    """A manifest waits to be found by the reconciler, an hour of the schedule passes."""
+    is_scheduled = asked is not None and asked.input.trigger == "schedule"
+    return LEFT_OUT if is_scheduled and result.status == "WaitsForImage" else SAID[result.status]
 
 
 def _asked(event: dict[str, Any], bucket: str) -> Start | None:

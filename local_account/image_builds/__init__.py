@@ -31,4 +31,5 @@ class ImageBuilds:
     def serve(self) -> AbstractContextManager[Path]:
         """Serve one build; the value is the path of its daemon's unix socket."""
         pushing = Pushing(self._account, self._tokens)
-        return served(Daemon(self._account.cache, self._isolation, pushing))
+        scratch = self._account.state / "builds"
+        return served(Daemon(self._account.cache, scratch, self._isolation, pushing))

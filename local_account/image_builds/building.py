@@ -30,6 +30,11 @@ class Asked:
     no_cache: bool = False
 
     @property
+    def scratch(self) -> Path:
+        """Return where a build keeps what it needs meanwhile: beside its context."""
+        return self.context.parent
+
+    @property
     def architecture(self) -> str:
         """Return the processor that the image is for.
 

@@ -94,6 +94,8 @@ class Console:
         process = Process(popen, isolation)
         with self._lock:
             self._process = process
+            if self._cancelled:  # while it started
+                process.kill()
         watch = Watch(self._limits, popen.pid, Path(os.devnull), list(written))
         # its end ends what it left behind, and so the output
         for work in (lambda: process.watch(watch), lambda: process.wait(None)):

@@ -80,6 +80,10 @@ def _found(instruction: Instruction, source: str, context: Path) -> list[Path]:
         raise instruction.refused(f"COPY failed: {_ABSENT}: stat {source}: file does not exist")
     if links := [path for path in paths if path.is_symlink()]:
         raise instruction.refused(f"{links[0].name} is a link; copy the file that it leads to")
+    whole = context.resolve()
+    for path in paths if inside else []:
+        if not path.parent.resolve().is_relative_to(whole):
+            raise instruction.refused(f"{source} leads through a link out of the build context")
     return paths
 
 
@@ -105,7 +109,12 @@ def digest_of_entries(entries: Iterable[Entry]) -> str:
     """Return what changes when any of these entries, or what is in them, changes."""
     digest = hashlib.sha256()
     for entry in sorted(entries, key=lambda entry: entry.path):
-        content = hashlib.sha256(entry.source.read_bytes()).hexdigest() if entry.source else ""
+        content = _digest(entry.source) if entry.source else ""
         described = (entry.path, entry.mode, entry.link, entry.is_folder, content)
         digest.update(repr(described).encode())
     return digest.hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

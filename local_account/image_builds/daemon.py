@@ -5,11 +5,11 @@ import json
 import socketserver
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
 
 from local_account.archives import Allowance, ArchiveError
 from local_account.contained import Isolation
@@ -18,26 +18,36 @@ from local_account.image_builds.building import Asked
 from local_account.image_builds.console import BuildError, Cancelled, Console
 from local_account.image_builds.dockerfile import DockerfileError
 from local_account.image_builds.engines import CHOICE_VARIABLE, chosen
+from local_account.image_builds.kept_layers import KeptLayers
 from local_account.image_builds.local_images import LocalImages, formatted
 from local_account.image_builds.pushing import Pushing
+from local_account.image_builds.requests import Request, checked
 from local_account.layers import apply_layer
 from local_account.limits import GIB
 
 _MAX_CONTEXT_BYTES, _MAX_CONTEXT_FILES = 2 * GIB, 100_000
 _MAX_REQUEST_BYTES = 4 * 1024 * 1024
-
-Request = dict[str, Any]
+_PIECE_BYTES = 1024 * 1024
+_CLOSING_SECONDS = 5.0
 
 
 @dataclass
 class Daemon:
-    """The images and requests of one build."""
+    """The images and requests of one build.
+
+    Attributes
+    ----------
+    scratch : Path
+        Where the folders of requests are, which go with them.
+    """
 
     cache: Path
+    scratch: Path
     isolation: Isolation
     pushing: Pushing
     images: LocalImages = field(default_factory=LocalImages)
     _consoles: set[Console] = field(default_factory=set)
+    _closing: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, request: Request, context: Path, console: Console) -> None:
         """Do what a client asks for.
@@ -56,26 +66,30 @@ class Daemon:
             "info": self._info,
             "version": self._version,
         }
-        if request.get("command") == "build":
+        if request["command"] == "build":
             self._build(request, context, console)
-        elif command := commands.get(request.get("command", "")):
-            command(request, console)
         else:
-            raise BuildError(f"the daemon does not know {request.get('command')!r}")
+            commands[request["command"]](request, console)
 
     @contextlib.contextmanager
     def working(self, console: Console) -> Iterator[None]:
         """Count a request in, so that it ends with the daemon."""
         self._consoles.add(console)
+        if self._closing.is_set():
+            console.cancel()
         try:
             yield
         finally:
             self._consoles.discard(console)
 
     def close(self) -> None:
-        """Kill whatever runs."""
+        """Kill whatever runs, and wait until it has taken its files away."""
+        self._closing.set()
         for console in list(self._consoles):
             console.cancel()
+        deadline = time.monotonic() + _CLOSING_SECONDS
+        while self._consoles and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def _build(self, request: Request, context: Path, console: Console) -> None:
         asked = Asked(
@@ -93,6 +107,7 @@ class Daemon:
         except (BuildError, DockerfileError):
             console.show_withheld()
             raise
+        KeptLayers(self.cache).prune()
         for reference in request["tags"]:
             self.images.add(reference, image)
         short = image.image_id.removeprefix("sha256:")[:12]
@@ -161,24 +176,32 @@ class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         """Answer one client, and stop when it goes."""
         daemon, console = self.server.daemon, Console(self._show)
-        with (
-            contextlib.suppress(Cancelled, OSError, ValueError),
-            tempfile.TemporaryDirectory(prefix="context-") as folder,
-            daemon.working(console),
-        ):
-            request = json.loads(self.rfile.readline(_MAX_REQUEST_BYTES))
-            context = Path(folder, "context")
-            context.mkdir()
+        with contextlib.suppress(Cancelled, ConnectionError), daemon.working(console):
             try:
-                if request.get("command") == "build":
-                    _receive(self.rfile, Path(folder, "context.tar"), context)
-                threading.Thread(target=self._watch, args=(console,), daemon=True).start()
-                daemon.answer(request, context, console)
+                self._answer(daemon, console)
             except (BuildError, DockerfileError, ArchiveError) as error:
-                self._send(client.ERROR, f"ERROR: {error}\n".encode())
-                self._send(client.STATUS, b"1")
+                self._fail(str(error))
+            except ConnectionError:
+                raise
+            except (OSError, ValueError) as error:
+                self._fail(f"the account cannot do it: {' '.join(str(error).split())}")
             else:
                 self._send(client.STATUS, b"0")
+
+    def _answer(self, daemon: Daemon, console: Console) -> None:
+        request = checked(json.loads(self.rfile.readline(_MAX_REQUEST_BYTES)))
+        daemon.scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="context-", dir=daemon.scratch) as folder:
+            context = Path(folder, "context")
+            context.mkdir()
+            if request["command"] == "build":
+                receive(self.rfile, Path(folder, "context.tar"), context)
+            threading.Thread(target=self._watch, args=(console,), daemon=True).start()
+            daemon.answer(request, context, console)
+
+    def _fail(self, cause: str) -> None:
+        self._send(client.ERROR, f"ERROR: {cause}\n".encode(errors="backslashreplace"))
+        self._send(client.STATUS, b"1")
 
     def _show(self, content: bytes) -> None:
         self._send(client.OUTPUT, content)
@@ -194,15 +217,25 @@ class _Handler(socketserver.StreamRequestHandler):
         console.cancel()
 
 
-def _receive(chunks: BufferedIOBase, archive: Path, folder: Path) -> None:
-    """Write the context that a client sends into a folder."""
+def receive(chunks: BufferedIOBase, archive: Path, folder: Path) -> None:
+    """Write the context that a client sends into a folder.
+
+    Raises
+    ------
+    BuildError
+        If it is too large, or ends too early.
+    """
     total = 0
     with archive.open("wb") as file:
         while size := int.from_bytes(chunks.read(client.SIZE_BYTES), "big"):
             total += size
             if total > _MAX_CONTEXT_BYTES:
                 raise BuildError(f"the context is over {_MAX_CONTEXT_BYTES} bytes; leave out more")
-            file.write(chunks.read(size))
+            while size:
+                piece = chunks.read(min(size, _PIECE_BYTES))
+                if not piece:
+                    raise BuildError("the context ended too early; its client has gone")
+                size -= file.write(piece)
     # as a layer: links lead no further than the context
     apply_layer(archive, folder, Allowance("the context", _MAX_CONTEXT_BYTES, _MAX_CONTEXT_FILES))
     archive.unlink()

@@ -1,10 +1,12 @@
 """Builders that are container engines of this machine, and the choice among all builders."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from local_account.image_builds.saved_images import read_saved
 from local_account.images import BASE_LABEL, BUILDER_LABEL, ROOTLESS
 
 CHOICE_VARIABLE = "MLOPS_IMAGE_BUILDER"
-_PROBE_SECONDS = 20
+_PROBE_SECONDS, _TRY_SECONDS = 20, 60
 _TAG = "localhost/embedded-account"
 
 
@@ -82,14 +84,30 @@ class EngineBuilder:
         BuildError
             If the engine does not; its output says why.
         """
-        with tempfile.TemporaryDirectory(prefix="image-build-") as folder:
-            file = Path(folder, asked.name)
+        tag = f"{_TAG}:{secrets.token_hex(8)}"  # no other build's
+        with tempfile.TemporaryDirectory(prefix="image-build-", dir=asked.scratch) as folder:
+            file, saved = Path(folder, "Dockerfile"), Path(folder, "image.tar")
             file.write_text(asked.dockerfile)
-            tag = f"{_TAG}:{asked.target.lower() or 'image'}"
-            self._run(self._command(asked, file, tag), console)
-            saved = Path(folder, "image.tar")
-            self._run([word.format(tag=tag, file=saved) for word in self._engine.save], console)
+            try:
+                self._run(self._command(asked, file, tag), console)
+                save = [word.format(tag=tag, file=saved) for word in self._engine.save]
+                self._run(save, console)
+                self._keep_steps(tag, asked.target.lower() or "image")
+            finally:
+                self._try("rmi", tag)
             return read_saved(saved, Path(folder, "image"), KeptLayers(self._cache))
+
+    def _keep_steps(self, tag: str, target: str) -> None:
+        """Keep the image as what the next build of the target takes steps from, no other one."""
+        kept = f"{_TAG}:kept-{target}"
+        self._try("rmi", kept)
+        self._try("tag", tag, kept)
+
+    def _try(self, *arguments: str) -> None:
+        """Ask for what may fail: nothing but the engine's store depends on it."""
+        command = [self._engine.name, *arguments]
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(command, env=environment(), capture_output=True, timeout=_TRY_SECONDS)
 
     def _command(self, asked: Asked, file: Path, tag: str) -> list[str]:
         command = [*self._engine.build, "--file", str(file), "--tag", tag]

@@ -11,8 +11,8 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
 
 from local_account import environments
 from local_account.archives import Allowance
@@ -28,7 +28,7 @@ from local_account.image_builds.kept_layers import Entry, KeptLayers
 from local_account.image_builds.running import Run, changes, run, snapshot
 from local_account.image_builds.substitution import pairs_of, words_of
 from local_account.images import ROOTLESS, ROOTLESS_FOLDERS
-from local_account.layers import apply_layer
+from local_account.layers import apply_layer, within
 from local_account.limits import GIB
 
 _BASE = "python"
@@ -76,7 +76,7 @@ class Rootless:
             If an instruction is not known here, or cannot be carried out.
         """
         plan = planned(asked)
-        with tempfile.TemporaryDirectory(prefix="image-build-") as folder:
+        with tempfile.TemporaryDirectory(prefix="image-build-", dir=asked.scratch) as folder:
             execution = _Execution(asked, plan, self._cache, self._isolation, console)
             return execution.carry_out(Path(folder))
 
@@ -219,14 +219,14 @@ class _Execution:
         name = locked.lock_file_of(instruction.text)
         if not name or stage.environment != locked.EMPTY:
             return False
-        root = self._materialized(stage)
-        file = root / posixpath.join(stage.configuration.directory, name)[1:]
+        inside = PurePosixPath(stage.configuration.directory, name)
+        # as the command sees it: a link of the image leads no further than the image
+        file = within(self._materialized(stage), inside.parent) / inside.name
         if not file.is_file() or file.is_symlink():
             return False
         key = environments.key_of(file.read_bytes())
         if environments.find(self._cache, key) is None:
-            words = ("/bin/sh", "-c", locked.by_module(instruction.text))
-            self._install(stage, instruction, words, key)
+            self._install(stage, instruction, locked.installation(str(inside)), key, {})
         self._console.say(f" ---> Using the environment {key}, which is the lock file's")
         stage.environment, stage.chain = key, stage.grow("environment", key)
         return True
@@ -238,40 +238,41 @@ class _Execution:
         root = self._materialized(stage)
         before = snapshot(root)
         if into:
-            self._install(stage, instruction, words, into)
+            self._install(stage, instruction, words, into, stage.values)
         else:
-            environment = self._environment(stage)
-            self._require_success(stage, instruction, words, environment)
+            asked = self._asked_of(stage, words, self._environment(stage))
+            self._require_success(instruction, asked)
         return list(changes(root, before))
 
     def _install(
-        self, stage: _Stage, instruction: Instruction, words: tuple[str, ...], key: str
+        self,
+        stage: _Stage,
+        instruction: Instruction,
+        words: tuple[str, ...],
+        key: str,
+        variables: dict[str, str],
     ) -> None:
         """Run a command of pip's in a copy of the environment, which becomes one of the store."""
         before = self._environment(stage)
 
         def install(folder: Path) -> int:
             locked.copy_of(before, folder)
-            self._require_success(stage, instruction, words, folder, folder)
+            asked = self._asked_of(stage, words, folder)
+            self._require_success(instruction, replace(asked, variables=variables, writable=folder))
+            locked.require_same_python(before, folder)
             return 0
 
         locked.made(self._cache, key, install)
 
-    def _require_success(
-        self,
-        stage: _Stage,
-        instruction: Instruction,
-        words: tuple[str, ...],
-        environment: Path,
-        writable: Path | None = None,
-    ) -> None:
+    def _asked_of(self, stage: _Stage, words: tuple[str, ...], environment: Path) -> Run:
         directory = stage.configuration.directory
         if directory == "/" and self._isolation == "process":
             directory = "/opt/program"
-        asked = Run(words, stage.values, directory, self._root, environment, writable)
-        status = run(asked, self._isolation, self._console)
-        if status:
-            said = f'process "{" ".join(words)}" did not complete successfully'
+        return Run(words, stage.values, directory, self._root, environment)
+
+    def _require_success(self, instruction: Instruction, asked: Run) -> None:
+        if status := run(asked, self._isolation, self._console):
+            said = f'process "{" ".join(asked.words)}" did not complete successfully'
             raise BuildError(f"{instruction.place}: {said}: exit code: {status}")
 
     def _environment(self, stage: _Stage) -> Path:

@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_account.contained import Isolation
+from local_account.contained import SYSTEM_PATH, Isolation
 from local_account.image_builds.console import Console
 from local_account.image_builds.kept_layers import Entry
 from local_account.images import ROOTLESS_FOLDERS
 from local_account.pip_settings import pip_folders, pip_settings
 from local_account.sandbox import isolated, python_folders
 
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FOLDER = re.compile(rf"(?<![\w./-])/({'|'.join(ROOTLESS_FOLDERS)})(?![\w.-])")
 
 

@@ -63,7 +63,7 @@ class Ecr(JsonService):
         """Keep the bytes of a layer, if they are what the client says they are."""
         repository = self._repository(params)
         upload = repository.uploads.get(params["uploadId"])
-        content = bytes(upload.layer_parts) if upload else b""
+        content = upload.layer_parts if upload else b""
         digest = digest_of(content)
         if upload and digest not in params["layerDigests"]:
             found = f"found {digest}, expected one of {params['layerDigests']}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_account.contained import Isolation, leader
-from local_account.sandbox import bubblewrap_works, isolated, python_folders
+from local_account.sandbox import bubblewrap_works, isolated, own_python_folders
 
 _CLIENT = Path(__file__).parents[1] / "lambda_client"
 _TASK_ROOT, _CLIENT_INSIDE, _COMPILED = "/var/task", "/var/runtime", "/var/cache/python"
@@ -46,7 +46,7 @@ def confine(python: Path, code: Path, scratch: Path) -> Confinement:
     for folder in (compiled, scratch / "tmp", scratch / "shm"):
         folder.mkdir(parents=True, exist_ok=True)
     argv = isolated(network=True, scratch=scratch)
-    for path in python_folders(python.parent.parent):
+    for path in own_python_folders(python.parent.parent):
         argv += ["--ro-bind", path, path]
     argv += ["--ro-bind", str(code), _TASK_ROOT, "--ro-bind", str(_CLIENT), _CLIENT_INSIDE]
     argv += ["--bind", str(compiled), _COMPILED, "--remount-ro", "/", "--chdir", _TASK_ROOT, "--"]

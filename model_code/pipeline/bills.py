@@ -1,4 +1,8 @@
-"""Bills of materials: what an image's lock file installs, as CycloneDX documents."""
+"""Bills of materials: what an image's lock file installs, as CycloneDX documents.
+
+They list Python packages only. What the base image brings, Python and the system's packages, is
+named by its digest in ``base-image.lock``; the scan of the registry looks into it.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +21,8 @@ from .errors import PipelineError
 def write_bill(lock: Path, bill: Path) -> int:
     """Write the bill of a lock file and return how many packages it lists.
 
-    Markers are judged by this interpreter, whose version and platform are those of the image.
+    Markers are judged by this interpreter: a test keeps the buildspecs' `runtime-versions` at the
+    Python of the base image.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds one target of the Dockerfile and pushes it. A tag is pushed once: where stage Build is
-# retried, what $PUSHED_TAGS names stays as it is.
+# Builds one target of the Dockerfile. Where stage Build is retried, what $PUSHED_TAGS names is not
+# built again.
 set -euo pipefail
 target="$1" tag="$2"
 
@@ -11,4 +11,3 @@ fi
 docker build --platform linux/amd64 --provenance=false \
   --build-arg BASE_IMAGE="$BASE_IMAGE" --build-arg SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" \
   --target "$target" --tag "$REPOSITORY_URI:$tag" .
-docker push "$REPOSITORY_URI:$tag"

@@ -5,6 +5,7 @@ without libraries, because it runs before there is an environment.
 """
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
@@ -15,12 +16,15 @@ from pathlib import Path
 
 DEFAULT_CACHE = Path.home() / ".cache"
 COMPLETE = ".complete"
+LOCK = "environments.lock"
+"""Whoever puts a folder among the environments, or takes one away, holds it."""
 
 
 def environment(lock: Path, cache: Path) -> Path:
     """Return the folder of an environment with exactly what the lock file names.
 
-    Two that make the same one at once do not disturb each other: the first to end keeps its own.
+    Two that make the same one at once do not disturb each other: the first to end keeps its own,
+    and the other takes it.
     """
     key = hashlib.sha256(lock.read_bytes()).hexdigest()[:16]
     folder = cache / "environments" / key
@@ -28,7 +32,9 @@ def environment(lock: Path, cache: Path) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f"{key}-", dir=folder.parent) as made:
             _install(lock, Path(made))
-            _keep(Path(made), folder)
+            with (cache / LOCK).open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # ends with the file
+                _keep(Path(made), folder)
             Path(made).mkdir(exist_ok=True)  # for its removal
     return folder
 
@@ -54,7 +60,7 @@ def _install(lock: Path, folder: Path) -> None:
 def _keep(made: Path, folder: Path) -> None:
     if is_complete(folder):
         return
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)  # of one that did not end, or whose Python is gone
     os.rename(made, folder)  # noqa: PTH104  # scripts in bin/ name the old folder: use bin/python -m
 
 

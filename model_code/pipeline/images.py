@@ -62,7 +62,8 @@ def require_pushed(found: dict[str, Image], tag: str) -> Image:
     if image.media_type != DOCKER_V2:
         raise PipelineError(
             f"{tag} has a manifest of type {image.media_type}; expected {DOCKER_V2}, because "
-            "SageMaker hosting may refuse others. Build it with --provenance=false."
+            "SageMaker hosting may refuse others. Build with --provenance=false and push a new "
+            "commit: a tag is pushed once."
         )
     return image
 

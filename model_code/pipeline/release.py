@@ -7,7 +7,8 @@ parameter that runs take their images from.
 
 import json
 import sys
-from datetime import UTC, date, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from .commits import Commit, from_clone, from_codecommit
 from .datasets import newest_dataset
 from .errors import PipelineError
 from .images import Image, pushed_images, require_pushed
-from .scans import refuse, wait_for_findings
+from .scans import Finding, entries, refusal, stopping, wait_for_findings
 from .settings import Settings, line_of
 
 if TYPE_CHECKING:
@@ -47,9 +48,7 @@ def release(settings: Settings, folder: Path) -> None:
     training, processing = (require_pushed(found, tag) for tag in settings.tags)
     for bill, lock in BILLS.items():
         print(f"{bill}: {write_bill(folder / lock, folder / bill)} packages")
-    today = datetime.now(UTC).date()
-    for image in (training, processing):
-        _judge(ecr, settings.repository_name, image, folder, today)
+    _judge(ecr, settings.repository_name, (training, processing), folder)
     commit = _commit(settings)
     image_value = announced(settings.repository_uri, training, processing, commit)
     data = newest_dataset(boto3.client("s3"), settings.data_bucket)
@@ -89,10 +88,19 @@ def train_input(image: dict[str, str], dataset: str | None) -> dict[str, Any]:
     }
 
 
-def _judge(ecr: "ECRClient", repository: str, image: Image, folder: Path, today: date) -> None:
-    findings = wait_for_findings(ecr, repository, image.digest)
-    refuse(findings, read_allowed(folder / "scan-allowed.toml"), today, image.tag)
-    print(f"{image.tag}: {image.digest}, scan: {len(findings)} findings, none that stops it")
+def _judge(ecr: "ECRClient", repository: str, images: Iterable[Image], folder: Path) -> None:
+    allowed = read_allowed(folder / "scan-allowed.toml")
+    today = datetime.now(UTC).date()
+    refused: list[tuple[str, Finding]] = []
+    for image in images:
+        findings = wait_for_findings(ecr, repository, image.digest)
+        found = stopping(findings, allowed, today)
+        print(f"{image.tag}: {image.digest}, scan: {len(findings)} findings, {len(found)} stop it")
+        refused += [(image.tag, finding) for finding in found]
+    if refused:
+        found = [finding for _, finding in refused]
+        print(f"Entries for scan-allowed.toml; say in them why:\n\n{entries(found, today)}")
+        raise refusal(found, allowed, refused[0][0])
 
 
 def _commit(settings: Settings) -> Commit:

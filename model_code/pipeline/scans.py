@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from .allowed import Allowance
@@ -20,6 +20,7 @@ ENDED_WITHOUT_RESULT = (
     *("FINDINGS_UNAVAILABLE", "LIMIT_EXCEEDED", "IMAGE_ARCHIVED", "IMAGE_SIZE_EXCEEDED"),
 )
 CRITICAL = "CRITICAL"
+ALLOWED_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -65,35 +66,49 @@ def wait_for_findings(
         seconds = min(2 * seconds, LONGEST_PAUSE_SECONDS)
 
 
-def refuse(
-    findings: Iterable[Finding], allowed: Mapping[str, Allowance], today: date, image: str
-) -> None:
-    """Let an image pass whose critical findings have no fix or are allowed today.
+def stopping(
+    findings: Iterable[Finding], allowed: Mapping[str, Allowance], today: date
+) -> list[Finding]:
+    """Return the critical findings that neither are without a fix nor are allowed today.
 
     A scan that does not tell of fixes (ECR's basic one) is taken at its worst.
-
-    Raises
-    ------
-    PipelineError
-        If there is another one.
     """
-    stopping = [
+    return [
         finding
         for finding in findings
         if finding.severity == CRITICAL
         and finding.has_fix is not False
         and not (finding.id in allowed and today <= allowed[finding.id].until)
     ]
-    if stopping:
-        first = stopping[0]
-        outdated = allowed.get(first.id)
-        ended = f"; its entry in scan-allowed.toml ended on {outdated.until}" if outdated else ""
-        fix = "with a fix" if first.has_fix else "perhaps with a fix"
-        raise PipelineError(
-            f"{image}: critical finding {first.id} in {first.package}, {fix}{ended} "
-            f"({len(stopping)} such). Update the package, or allow it for a time in "
-            "scan-allowed.toml."
-        )
+
+
+def entries(found: Iterable[Finding], today: date) -> str:
+    """Return what `scan-allowed.toml` needs for these to pass, for a month, ready to paste."""
+    until = today + timedelta(days=ALLOWED_DAYS)
+    reasons = {
+        finding.id: f"accepted on {today}, "
+        + ("although there is a fix" if finding.has_fix else "not knowing of a fix")
+        for finding in found
+    }
+    return "\n".join(
+        f'[[allowed]]\nid = "{name}"\nuntil = {until}\nreason = "{reason}"\n'
+        for name, reason in reasons.items()
+    )
+
+
+def refusal(found: list[Finding], allowed: Mapping[str, Allowance], image: str) -> PipelineError:
+    """Make the error for an image that findings stop; the entries are for the log before it."""
+    first = found[0]
+    outdated = allowed.get(first.id)
+    ended = f"; its entry in scan-allowed.toml ended on {outdated.until}" if outdated else ""
+    known = "with a fix"
+    if first.has_fix is None:
+        known = "perhaps with a fix (basic scanning does not tell; ECR's enhanced scanning does)"
+    return PipelineError(
+        f"{image}: critical finding {first.id} in {first.package}, {known}{ended} ({len(found)} "
+        "such). Update the package or the base image, or add the [[allowed]] entries above to "
+        "scan-allowed.toml, and push that as a new commit."
+    )
 
 
 def _scan(ecr: "ECRClient", repository: str, digest: str) -> tuple[str, str, list[Finding]]:

@@ -19,6 +19,10 @@ def pytest_configure(config: pytest.Config) -> None:
     (packages / "model_code").symlink_to(REPOSITORY)
     sys.path.insert(0, str(packages))
     config.stash[_PACKAGES] = packages
+    from model_code.tests.packages import for_evaluation_only
+    from model_code.tests.watch.absent import hide
+
+    hide(for_evaluation_only())  # what a model imports, the image has
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -6,12 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from model_code.runtime.paths import Paths
+from model_code.tests.packages import not_in_model_image
 
 LIMIT_SECONDS = 45
 WATCH = Path(__file__).with_name("watch")
@@ -23,6 +24,7 @@ class Job:
 
     folder: Path
     packages: Path
+    _started: list["subprocess.Popen[str]"] = field(default_factory=list, init=False)
 
     @property
     def paths(self) -> Paths:
@@ -42,6 +44,8 @@ class Job:
         kept = {
             name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ
         }
+        # evaluate has an image of its own, with more in it
+        absent = [] if command == "evaluate" else sorted(not_in_model_image())
         environment = {
             **kept,
             "HOME": str(self.folder / "home"),
@@ -50,9 +54,10 @@ class Job:
             "PYTHONDONTWRITEBYTECODE": "1",
             "SAGEMAKER_BASE_DIR": str(self.paths.base),
             "WRITES_OUTSIDE": str(self._report(command)),
+            "ABSENT_PACKAGES": ",".join(absent),
             **more,
         }
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "model_code", command],
             env=environment,
             cwd=self.folder / "work",
@@ -61,6 +66,14 @@ class Job:
             text=True,
             start_new_session=True,
         )
+        self._started.append(process)
+        return process
+
+    def stop(self) -> None:
+        """Kill what still runs; whoever waits for it goes on."""
+        for process in self._started:
+            if process.poll() is None:
+                kill(process)
 
     def run(self, command: str) -> str | None:
         """Run a command to its end; return what is wrong with how it ended, in one line."""
@@ -69,6 +82,7 @@ class Job:
             _, said = process.communicate(timeout=LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
             kill(process)
+            process.communicate()
             return (
                 f"`{command}` did not end within {LIMIT_SECONDS} s on a few hundred rows; expected "
                 "a few seconds. Look for a loop that does not end."
@@ -102,7 +116,6 @@ def require(problem: str | None) -> None:
 
 
 def kill(process: "subprocess.Popen[str]") -> None:
-    """Kill a process and what it started, and take its exit status."""
+    """Kill a process and what it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from model_code.runtime.artifact import ARTIFACT_FILES
-from model_code.tests.job import Job, kill, require
+from model_code.tests.job import Job, require
 from model_code.tests.rows import write_version
 from model_code.tests.serving import Serving
 
@@ -20,6 +20,7 @@ class Lab:
     packages: Path
     pool: Executor
     _serving: Serving | None = field(default=None, init=False)
+    _jobs: list[Job] = field(default_factory=list, init=False)
 
     @cached_property
     def version(self) -> Path:
@@ -94,10 +95,14 @@ class Lab:
         self._serving = self._serving or Serving.start(self.job)
 
     def stop(self) -> None:
+        """Kill what still runs: after a failure nobody looks at it."""
+        for job in self._jobs:
+            job.stop()
         if self._serving is not None:
-            kill(self._serving.process)
+            self._serving.process.communicate()
 
     def _job(self, name: str) -> Job:
         job = Job(self.folder / name, self.packages)
         job.prepare(self.version)
+        self._jobs.append(job)
         return job

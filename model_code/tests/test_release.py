@@ -112,6 +112,18 @@ def test_a_refused_image_is_not_announced(aws: FakeAws, folder: Path, problem: s
     assert not (folder / "train.json").exists()
 
 
+def test_the_log_of_a_refused_image_has_entries_that_allow_both(
+    aws: FakeAws, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.findings = [{"name": "CVE-2026-1", "severity": "CRITICAL", "attributes": []}]
+    with pytest.raises(PipelineError, match=rf"^{COMMIT}: .* \(2 such\)"):
+        release.release(SETTINGS, folder)
+    said = capsys.readouterr().out
+    (folder / "scan-allowed.toml").write_text(said[said.index("[[allowed]]") :])
+    release.release(SETTINGS, folder)
+    assert aws.parameters
+
+
 def test_an_error_is_the_last_line_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODEBUILD_RESOLVED_SOURCE_VERSION", "main")
     with pytest.raises(SystemExit) as ended:

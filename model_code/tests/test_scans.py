@@ -8,7 +8,14 @@ import pytest
 
 from model_code.pipeline.allowed import Allowance, read_allowed
 from model_code.pipeline.errors import PipelineError
-from model_code.pipeline.scans import LIMIT_SECONDS, Finding, refuse, wait_for_findings
+from model_code.pipeline.scans import (
+    LIMIT_SECONDS,
+    Finding,
+    entries,
+    refusal,
+    stopping,
+    wait_for_findings,
+)
 from model_code.tests.aws import DIGESTS, FakeAws
 from model_code.tests.conftest import REPOSITORY
 
@@ -80,23 +87,41 @@ def test_a_critical_finding_that_may_have_a_fix_stops_the_image(
     severity: str, has_fix: bool | None, stops: bool
 ) -> None:
     finding = Finding("CVE-1", severity, "numpy 2.0", has_fix)
-    if not stops:
-        refuse([finding], {}, TODAY, "tag")
-        return
-    with pytest.raises(PipelineError, match=r"^tag: critical finding CVE-1 in numpy 2.0, .*fix"):
-        refuse([finding], {}, TODAY, "tag")
+    assert stopping([finding], {}, TODAY) == ([finding] if stops else [])
 
 
 def test_an_allowed_finding_stops_again_after_its_last_day() -> None:
     finding = Finding("CVE-1", "CRITICAL", "numpy 2.0", True)
-    refuse([finding], {"CVE-1": Allowance("CVE-1", TODAY, "not reached")}, TODAY, "tag")
-    with pytest.raises(PipelineError, match=r"its entry in scan-allowed\.toml ended on 2026-06-01"):
-        refuse(
-            [finding],
-            {"CVE-1": Allowance("CVE-1", TODAY, "not reached")},
-            date(2026, 6, 2),
-            "tag",
-        )
+    allowed = {"CVE-1": Allowance("CVE-1", TODAY, "not reached")}
+    assert stopping([finding], allowed, TODAY) == []
+    assert stopping([finding], allowed, date(2026, 6, 2)) == [finding]
+    refused = str(refusal([finding], allowed, "tag"))
+    assert refused.startswith("tag: critical finding CVE-1 in numpy 2.0, with a fix; its entry in ")
+    assert "ended on 2026-06-01 (1 such)" in refused
+    assert "enhanced" not in refused
+
+
+def test_who_scans_basically_is_told_what_tells_of_fixes() -> None:
+    finding = Finding("CVE-1", "CRITICAL", "numpy 2.0", None)
+    refused = str(refusal([finding, finding], {}, "tag"))
+    assert "perhaps with a fix (basic scanning does not tell; ECR's enhanced" in refused
+    assert "(2 such)" in refused
+    assert "\n" not in refused
+
+
+def test_entries_are_ready_to_paste_below_what_is_there(tmp_path: Path) -> None:
+    found = [
+        Finding("CVE-2", "CRITICAL", "openssl 3", True),
+        Finding("CVE-3", "CRITICAL", "zlib 1", None),
+        Finding("CVE-3", "CRITICAL", "zlib 1", None),
+    ]
+    (tmp_path / "list.toml").write_text(ENTRY + entries(found, TODAY))
+    allowed = read_allowed(tmp_path / "list.toml")
+    assert list(allowed) == ["CVE-1", "CVE-2", "CVE-3"]
+    assert allowed["CVE-2"].reason == "accepted on 2026-06-01, although there is a fix"
+    assert allowed["CVE-3"].reason == "accepted on 2026-06-01, not knowing of a fix"
+    assert stopping(found, allowed, date(2026, 7, 1)) == []
+    assert stopping(found, allowed, date(2026, 7, 2)) == found
 
 
 def test_the_list_is_read(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What an image is made from: its base, its packages, its commit."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,6 +19,13 @@ HASH = f" \\\n    --hash=sha256:{DIGEST}\n    # via something\n"
 
 def test_the_base_image_is_named_by_its_digest() -> None:
     assert "@sha256:" in base_image(REPOSITORY / "base-image.lock")
+
+
+@pytest.mark.parametrize("name", ["buildspec.yml", "buildspec-test.yml"])
+def test_stages_run_with_the_python_of_the_base_image(name: str) -> None:
+    """Bills of materials list what a lock file installs with that one."""
+    (built_with,) = re.findall(r'^ +python: "(.+)"$', (REPOSITORY / name).read_text(), re.MULTILINE)
+    assert base_image(REPOSITORY / "base-image.lock").startswith(f"python:{built_with}-")
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,11 @@ def connected_source(
         scope, "Connection", connection_name=name, provider_type=PROVIDERS[provider]
     )
     arn = connection.attr_connection_arn
-    use = [statements.allow(["codeconnections:UseConnection"], [arn])]
+
+    def use(operator: str) -> list[iam.PolicyStatement]:
+        conditions = {operator: {"codeconnections:FullRepositoryId": repository}}
+        return [statements.allow(["codeconnections:UseConnection"], [arn], conditions)]
+
     return ModelSource(
         name=repository,
         provider="CodeStarSourceConnection",
@@ -122,8 +126,10 @@ def connected_source(
             # A build gets a clone, and reads from its history whose commit it is.
             "OutputArtifactFormat": "CODEBUILD_CLONE_REF",
         },
-        pipeline_rights=use,
-        build_rights=use,
+        # CodePipeline may use it without naming a repository; a build, which runs what a
+        # commit brings, clones this one and reaches no other that the connection reaches.
+        pipeline_rights=use("StringEqualsIfExists"),
+        build_rights=use("StringEquals"),
         author_rights=[],
         pushes=None,
         outputs={"ConnectionArn": arn},

@@ -169,6 +169,7 @@ class RunEndings(Construct):
                     round(self._endpoint.time_to_live_hours * 3600)
                 ),
                 "QUIET_PERIOD_SECONDS": str(settings.quiet_period_seconds),
+                "IMAGE_PARAMETER_NAME": self._storage.image_parameter_name,
                 "STATE_MACHINE_ARN": machine_arn,
                 "START_RUN_FUNCTION_ARN": trigger.start_run.function_arn,
                 "DATASET_SEALER_FUNCTION_ARN": trigger.dataset_sealer.function_arn,
@@ -176,10 +177,13 @@ class RunEndings(Construct):
             },
             [
                 self._table.allow("GetItem", "PutItem", "DeleteItem"),
-                statements.allow(["states:ListExecutions"], [machine_arn]),
+                statements.allow(
+                    ["states:DescribeStateMachine", "states:ListExecutions"], [machine_arn]
+                ),
                 statements.allow(
                     ["states:DescribeExecution"], [executions_arn(self._state_machine)]
                 ),
+                statements.allow(["ssm:GetParameterHistory"], [self._storage.image_parameter_arn]),
                 statements.list_objects(self._storage.bucket),
                 statements.read_objects(self._storage.bucket, MANIFESTS),
                 statements.allow(

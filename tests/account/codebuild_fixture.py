@@ -117,6 +117,16 @@ class Builder:
         return [line for line in self.log(build) if not line.startswith("> ")]
 
 
+def in_s3(builder: Builder, name: str, body: bytes, buildspec: str = "") -> dict[str, str]:
+    """Put a source into S3, and return it as a project names it."""
+    s3 = builder.account.client("s3")
+    bucket = "codebuild-sources"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key=f"{name}.zip", Body=body)
+    more = {"buildspec": buildspec} if buildspec else {}
+    return {"type": "S3", "location": f"{bucket}/{name}.zip", **more}
+
+
 def statuses(build: Record) -> dict[str, str]:
     """Return the status of each phase of a build that ended."""
     assert build["phases"][-1]["phaseType"] == "COMPLETED"

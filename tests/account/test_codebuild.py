@@ -1,4 +1,4 @@
-"""Builds through boto3 and the `aws` CLI: phases, commands, environment, sources and artifacts."""
+"""Builds through boto3 and the `aws` CLI: phases, commands, environment, rights and events."""
 
 import io
 import json
@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_account.service import ServiceError
 from local_account.services.codebuild import PipelineBuild, S3Object
-from local_account.services.codebuild.log import MAX_BYTES
 from tests.account.codebuild_fixture import (
     ENVIRONMENT,
     Builder,
@@ -22,6 +22,7 @@ from tests.account.codebuild_fixture import (
     builder,
     context,
     direct,
+    in_s3,
     spec,
     statuses,
     with_more,
@@ -30,10 +31,8 @@ from tests.account.codebuild_fixture import (
 from tests.account.event_shapes import differences, shapes
 from tests.account.roles import create_role
 from tests.account.sagemaker_fixture import until
-from tests.account.stacks import change, resource
 
 __all__ = ["builder", "direct"]  # fixtures
-
 BEFORE = ("SUBMITTED", "QUEUED", "PROVISIONING", "DOWNLOAD_SOURCE")
 COMMANDS = ("INSTALL", "PRE_BUILD", "BUILD", "POST_BUILD")
 
@@ -144,7 +143,7 @@ def test_each_command_is_a_script_of_its_own_as_with_the_agent_of_codebuild(
 def test_a_source_without_a_buildspec_that_can_be_carried_out(
     builder: Builder, name: str, files: dict[str, Any], message: str
 ) -> None:
-    source = _in_s3(builder, f"spec-{name}", zipped(files))
+    source = in_s3(builder, f"spec-{name}", zipped(files))
     build = builder.build(f"spec-{name}", "", source=source)
     _, source_dir = next(
         line for line in builder.log(build) if line.startswith("> CODEBUILD_SRC_DIR=")
@@ -155,123 +154,6 @@ def test_a_source_without_a_buildspec_that_can_be_carried_out(
     assert builder.log(build)[-1] == (
         f"> Phase context status code: YAML_FILE_ERROR Message: {expected[2]}"
     )
-
-
-def _in_s3(builder: Builder, name: str, body: bytes, buildspec: str = "") -> dict[str, str]:
-    s3 = builder.account.client("s3")
-    bucket = "codebuild-sources"
-    s3.create_bucket(Bucket=bucket)
-    s3.put_object(Bucket=bucket, Key=f"{name}.zip", Body=body)
-    more = {"buildspec": buildspec} if buildspec else {}
-    return {"type": "S3", "location": f"{bucket}/{name}.zip", **more}
-
-
-def test_a_source_in_s3_and_artifacts(builder: Builder) -> None:
-    buildspec = with_more(
-        spec(build=["cat greeting.txt", "./run.sh", "mkdir -p out/deep; echo 1 > out/deep/x.txt"]),
-        artifacts={
-            "files": ["**/*"],
-            "base-directory": "$CODEBUILD_SRC_DIR/out",
-            "name": "made-$CODEBUILD_BUILD_NUMBER",
-            "secondary-artifacts": {
-                "flat": {"files": ["out/**/*.txt", "greeting.txt"], "discard-paths": "yes"}
-            },
-        },
-    )
-    script = zipfile.ZipInfo("run.sh")
-    script.external_attr = 0o755 << 16
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("greeting.txt", "hello\n")
-        archive.writestr("specs/main.yml", buildspec)
-        archive.writestr(script, "#!/bin/sh\necho ran\n")
-    source = _in_s3(builder, "whole", content.getvalue(), "specs/main.yml")
-    place = {"type": "S3", "location": "codebuild-sources", "path": "made"}
-    build = builder.build(
-        "artifacts",
-        "",
-        source=source,
-        artifacts={**place, "overrideArtifactName": True},
-        secondaryArtifacts=[{**place, "artifactIdentifier": "flat", "packaging": "ZIP"}],
-    )
-    assert statuses(build)["UPLOAD_ARTIFACTS"] == "SUCCEEDED", context(build)
-    assert builder.printed(build) == ["hello", "ran"]
-    s3 = builder.account.client("s3")
-    made = s3.get_object(Bucket="codebuild-sources", Key="made/made-1/deep/x.txt")
-    assert made["Body"].read() == b"1\n"
-    flat = s3.get_object(Bucket="codebuild-sources", Key="made/flat")["Body"].read()
-    assert sorted(zipfile.ZipFile(io.BytesIO(flat)).namelist()) == ["greeting.txt", "x.txt"]
-    (told,) = build["secondaryArtifacts"]
-    assert told["location"] == "arn:aws:s3:::codebuild-sources/made/flat"
-    assert len(told["sha256sum"]) == 64
-
-
-def test_artifacts_of_a_build_that_failed_are_uploaded_too(builder: Builder) -> None:
-    builder.account.client("s3").create_bucket(Bucket="codebuild-failed")
-    artifacts = {
-        "type": "S3",
-        "location": "codebuild-failed",
-        "name": "out.zip",
-        "packaging": "ZIP",
-    }
-    buildspec = with_more(
-        spec(build=["echo report > report.txt", "exit 1"]), artifacts={"files": ["report.txt"]}
-    )
-    build = builder.build("failed-artifacts", buildspec, artifacts=artifacts)
-    assert build["buildStatus"] == "FAILED"
-    assert statuses(build)["UPLOAD_ARTIFACTS"] == "SUCCEEDED"
-    builder.account.client("s3").head_object(Bucket="codebuild-failed", Key="out.zip")
-
-
-def test_artifacts_are_never_taken_from_outside_of_the_build(direct: DirectBuilder) -> None:
-    outside = direct.account.log  # a file of this machine
-    buildspec = with_more(
-        spec(build=[f"ln -s {outside} link", f"ln -s {outside.parent} folder", "echo x > x"]),
-        artifacts={"files": ["link", "folder/*", str(outside), "../../../../*", "/etc/hostname"]},
-    )
-    name = f"outside-{direct.service.plane.isolation}"
-    direct.account.client("s3").create_bucket(Bucket=name)
-    artifacts = {"type": "S3", "location": name, "packaging": "ZIP"}
-    build = direct.build(name, buildspec, artifacts=artifacts)
-    expected = ("UPLOAD_ARTIFACTS", "CLIENT_ERROR", "no matching artifact paths found")
-    assert context(build) == expected
-    assert "> Skipping invalid file path link" in direct.log(build)
-
-
-def test_artifacts_that_may_not_be_written_fail_the_build(builder: Builder) -> None:
-    artifacts = {"type": "S3", "location": "no-such-bucket", "packaging": "ZIP"}
-    buildspec = with_more(spec(build=["printf unfinished > x; cat x"]), artifacts={"files": ["*"]})
-    build = builder.build("no-bucket", buildspec, artifacts=artifacts)
-    phase, code, message = context(build)
-    assert (phase, code) == ("UPLOAD_ARTIFACTS", "CLIENT_ERROR")
-    assert message.startswith("Error in UPLOAD_ARTIFACTS phase: ")
-    assert "NoSuchBucket" in message
-    assert builder.printed(build) == ["unfinished"]
-
-
-def test_a_source_in_codecommit(builder: Builder) -> None:
-    codecommit = builder.account.client("codecommit")
-    codecommit.create_repository(repositoryName="built")
-    buildspec = spec(build=["pwd", "cat a.txt", "echo $CODEBUILD_RESOLVED_SOURCE_VERSION"])
-    commit = codecommit.create_commit(
-        repositoryName="built",
-        branchName="main",
-        putFiles=[
-            {"filePath": "buildspec.yml", "fileContent": buildspec.encode()},
-            {"filePath": "a.txt", "fileContent": b"content\n"},
-        ],
-    )["commitId"]
-    location = "https://git-codecommit.us-east-1.amazonaws.com/v1/repos/built"
-    source = {"type": "CODECOMMIT", "location": location}
-    build = builder.build("from-codecommit", "", source=source)
-    folder, *rest = builder.printed(build)
-    assert folder.endswith("/src/git-codecommit.us-east-1.amazonaws.com/v1/repos/built")
-    assert rest == ["content", commit]
-    assert build["resolvedSourceVersion"] == commit
-    gone = builder.ended(builder.start("from-codecommit", sourceVersion="no-such-branch"))
-    phase, code, message = context(gone)
-    assert (phase, code) == ("DOWNLOAD_SOURCE", "CLIENT_ERROR")
-    assert "no-such-branch" in message
 
 
 def test_variables_and_parameters_by_precedence(builder: Builder) -> None:
@@ -362,12 +244,41 @@ def test_only_a_privileged_build_has_a_docker_daemon(direct: DirectBuilder, tmp_
     assert (build["buildStatus"], engine.served) == ("FAILED", 1)
 
 
+def test_what_signs_in_to_an_index_of_packages_is_not_in_the_log(
+    direct: DirectBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "http://me:s3cr3t-index@127.0.0.1:9/simple"  # pragma: allowlist secret
+    monkeypatch.setenv("PIP_INDEX_URL", url)
+    name = f"index-{direct.service.plane.isolation}"
+    build = direct.build(
+        name, spec(build=[f"echo $PIP_INDEX_URL; test ${{#PIP_INDEX_URL}} = {len(url)}"])
+    )
+    assert direct.printed(build) == ["http://me:***@127.0.0.1:9/simple"]
+    assert build["buildStatus"] == "SUCCEEDED"
+
+
+def test_a_token_starts_one_build_for_five_minutes(direct: DirectBuilder) -> None:
+    name = f"token-{direct.service.plane.isolation}"
+    direct.project(name, spec(build=["true"]))
+    first = direct.start(name, idempotencyToken="a")
+    assert direct.start(name, idempotencyToken="a") == first
+    with pytest.raises(ServiceError, match="Parameter mismatch") as error:
+        direct.start(name, idempotencyToken="a", timeoutInMinutesOverride=7)
+    assert error.value.code == "InvalidInputException"
+    direct.ended(first)
+    direct.service.plane.minute_seconds = 0.0
+    assert direct.start(name, idempotencyToken="a") != first
+    direct.service.plane.minute_seconds = 60.0
+    again = direct.client.retry_build(id=first, idempotencyToken="b")["build"]["id"]
+    assert direct.client.retry_build(id=first, idempotencyToken="b")["build"]["id"] == again
+
+
 def test_rights_are_those_of_the_build_s_role(builder: Builder) -> None:
     logs = {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}
     role = create_role(builder.account, "only-logs", "codebuild", allow=[logs])
     build = builder.build("only-logs", spec(build=["aws s3 ls 2>&1"]), serviceRole=role)
     assert "ListBuckets operation" in "".join(builder.printed(build))
-    source = _in_s3(builder, "forbidden", zipped({"a": "b"}))
+    source = in_s3(builder, "forbidden", zipped({"a": "b"}))
     build = builder.build("no-source", "", serviceRole=role, source=source)
     phase, code, message = context(build)
     assert (phase, code) == ("DOWNLOAD_SOURCE", "CLIENT_ERROR")
@@ -378,77 +289,6 @@ def test_rights_are_those_of_the_build_s_role(builder: Builder) -> None:
     phase, code, message = context(build)
     assert (phase, code) == ("PROVISIONING", "ACCESS_DENIED")
     assert message.startswith(f"Service role {nothing} does not allow AWS CodeBuild to create ")
-
-
-def test_a_build_that_is_stopped(direct: DirectBuilder) -> None:
-    name = f"stopped-{direct.service.plane.isolation}"
-    direct.project(name, spec(build=["echo started", "sleep 60 & sleep 60"], post_build=["true"]))
-    build_id = direct.start(name)
-    direct.until_logged(build_id, "started")
-    assert direct.service.ended(build_id) is None
-    direct.client.stop_build(id=build_id)
-    build = direct.ended(build_id, 5)
-    assert build["buildStatus"] == "STOPPED"
-    assert statuses(build)["BUILD"] == "STOPPED"
-    assert "POST_BUILD" not in statuses(build)
-    assert direct.client.stop_build(id=build_id)["build"]["buildStatus"] == "STOPPED"
-
-
-def test_a_build_that_runs_out_of_time(direct: DirectBuilder) -> None:
-    name = f"timed-out-{direct.service.plane.isolation}"
-    direct.service.plane.minute_seconds = 0.5
-    direct.project(name, spec(build=["while true; do sleep 0.1; done"]), timeoutInMinutes=5)
-    build = direct.ended(direct.start(name))
-    assert build["buildStatus"] == "TIMED_OUT"
-    assert context(build) == ("BUILD", "BUILD_TIMED_OUT", "Build has timed out. ")
-    ended = direct.service.ended(build["id"])
-    assert ended is not None
-    message = "Phase: BUILD, Code: BUILD_TIMED_OUT, Message: Build has timed out."
-    assert (ended.status, ended.message) == ("TIMED_OUT", message)
-
-
-def test_a_build_that_is_killed_has_failed(direct: DirectBuilder) -> None:
-    name = f"killed-{direct.service.plane.isolation}"
-    build = direct.build(
-        name, spec(build=["echo now; kill -9 $PPID; sleep 60"], post_build=["true"])
-    )
-    assert build["buildStatus"] == "FAILED"
-    phase, code, message = context(build)
-    assert (phase, code) == ("BUILD", "COMMAND_EXECUTION_ERROR")
-    assert "Reason: the build container was killed (exit status " in message
-    assert list(statuses(build))[-2:] == ["BUILD", "FINALIZING"]
-    assert direct.printed(build) == ["now"]
-
-
-def test_a_log_without_end_is_cut_and_fails_the_build(builder: Builder) -> None:
-    command = "head -c 1000000000 /dev/zero | tr '\\0' 'x' | fold -w 4000"
-    build = builder.build("long-log", spec(build=[command, "echo never"]))
-    phase, code, message = context(build)
-    assert (phase, code) == ("BUILD", "COMMAND_EXECUTION_ERROR")
-    assert "killed: it" in message
-    assert str(MAX_BYTES) in message
-    shipped = builder.account.client("logs").describe_log_streams(
-        logGroupName=build["logs"]["groupName"]
-    )
-    assert len(shipped["logStreams"]) == 1
-    tail = builder.account.client("logs").get_log_events(
-        logGroupName=build["logs"]["groupName"],
-        logStreamName=build["logs"]["streamName"],
-        limit=5,
-        startFromHead=False,
-    )
-    lines = "\n".join(event["message"] for event in tail["events"])
-    assert "Phase complete: BUILD State: FAILED" in lines
-    state = builder.account.log.parent / "state/builds/long-log"
-    (log,) = state.rglob("build.log")
-    assert log.stat().st_size < 2 * MAX_BYTES
-
-
-def test_a_fork_bomb_fails_the_build_alone(builder: Builder) -> None:
-    bomb = "f() { sleep 30 | f & f & }; f; sleep 30"
-    build = builder.build("fork-bomb", spec(build=[bomb]))
-    assert build["buildStatus"] == "FAILED"
-    assert "processes, at most" in context(build)[2]
 
 
 def test_a_pipeline_s_build(direct: DirectBuilder) -> None:
@@ -528,66 +368,6 @@ def test_the_aws_cli_runs_a_build(builder: Builder) -> None:
     assert builder.client.list_builds_for_project(projectName="by-cli")["ids"][0] == again["id"]
 
 
-def test_projects_are_changed_listed_and_deleted(builder: Builder) -> None:
-    created = builder.project("kept", spec(build=["true"]), tags=[{"key": "a", "value": "b"}])
-    assert created["arn"] == "arn:aws:codebuild:us-east-1:123456789012:project/kept"
-    assert (created["timeoutInMinutes"], created["queuedTimeoutInMinutes"]) == (60, 480)
-    with pytest.raises(ClientError, match="Project already exists: arn:aws:codebuild") as error:
-        builder.project("kept", spec(build=["true"]))
-    assert error.value.response["Error"]["Code"] == "ResourceAlreadyExistsException"
-    client = builder.client
-    changed = client.update_project(name="kept", description="other", timeoutInMinutes=5)
-    assert changed["project"]["description"] == "other"
-    assert changed["project"]["source"] == created["source"]
-    found = client.batch_get_projects(names=[created["arn"], "none"])
-    assert found["projectsNotFound"] == ["none"]
-    assert found["projects"][0]["timeoutInMinutes"] == 5
-    assert "kept" in client.list_projects()["projects"]
-    client.delete_project(name="kept")
-    client.delete_project(name="kept")
-    with pytest.raises(ClientError, match="Project cannot be found: arn:aws:codebuild") as error:
-        builder.start("kept")
-    assert error.value.response["Error"]["Code"] == "ResourceNotFoundException"
-
-
-REFUSED = "InvalidInputException"
-NOT_MODELLED = "UnsupportedOperation"
-
-
-@pytest.mark.parametrize(
-    ("more", "code", "message"),
-    [
-        (
-            {"source": {"type": "GITHUB"}},
-            NOT_MODELLED,
-            "the source type GITHUB; expected one of NO_SOURCE, S3, CODECOMMIT, CODEPIPELINE",
-        ),
-        ({"source": {"type": "S3"}}, REFUSED, "Project source location is required"),
-        ({"source": {"type": "NO_SOURCE"}}, REFUSED, "needs an inline buildspec"),
-        ({"vpcConfig": {"vpcId": "v"}}, NOT_MODELLED, "does not model vpcConfig"),
-        (
-            {"serviceRole": "arn:aws:iam::123456789012:role/none"},
-            REFUSED,
-            "CodeBuild is not authorized to perform: sts:AssumeRole on arn:aws:iam",
-        ),
-        (
-            {"environment": {**ENVIRONMENT, "type": "ARM_CONTAINER"}},
-            NOT_MODELLED,
-            "the environment type ARM_CONTAINER; expected LINUX_CONTAINER",
-        ),
-        ({"artifacts": {"type": "CODEPIPELINE"}}, REFUSED, "must both be of type CODEPIPELINE"),
-        ({"name": "a b"}, REFUSED, "must satisfy regular expression pattern"),
-    ],
-)
-def test_a_project_that_is_refused(
-    builder: Builder, more: dict[str, Any], code: str, message: str
-) -> None:
-    with pytest.raises(ClientError, match=message) as error:
-        builder.project(more.pop("name", "refused"), spec(build=["true"]), **more)
-    assert error.value.response["Error"]["Code"] == code
-    assert builder.client.batch_get_projects(names=["refused"])["projects"] == []
-
-
 def test_what_a_build_is_asked_for_in_vain(builder: Builder) -> None:
     client = builder.client
     builder.project("vain", spec(build=["true"]))
@@ -600,64 +380,3 @@ def test_what_a_build_is_asked_for_in_vain(builder: Builder) -> None:
     assert client.batch_get_builds(ids=["vain:0"])["buildsNotFound"] == ["vain:0"]
     with pytest.raises(ClientError, match="does not model codebuild:StartBuildBatch"):
         client.start_build_batch(projectName="vain")
-
-
-def test_a_project_of_a_stack(builder: Builder) -> None:
-    def project(**properties: Any) -> dict[str, Any]:
-        return {
-            "Project": resource(
-                "AWS::CodeBuild::Project",
-                Name="of-a-stack",
-                ServiceRole=builder.role,
-                Source={"Type": "NO_SOURCE", "BuildSpec": spec(build=["echo of a stack"])},
-                Artifacts={"Type": "NO_ARTIFACTS"},
-                Environment={
-                    "Type": "LINUX_CONTAINER",
-                    "Image": "aws/codebuild/standard:7.0",
-                    "ComputeType": "BUILD_GENERAL1_SMALL",
-                    "PrivilegedMode": "true",
-                    "EnvironmentVariables": [{"Name": "A", "Value": "b"}],
-                },
-                **properties,
-            )
-        }
-
-    outputs = {
-        "Name": {"Value": {"Ref": "Project"}},
-        "Arn": {"Value": {"Fn::GetAtt": "Project.Arn"}},
-    }
-    logs = {"CloudWatchLogs": {"Status": "ENABLED", "GroupName": "of-a-stack"}}
-    whole = project(
-        Description="kept",
-        TimeoutInMinutes=20,
-        Cache={"Type": "LOCAL", "Modes": ["LOCAL_CUSTOM_CACHE"]},
-        LogsConfig=logs,
-        Tags=[{"Key": "team", "Value": "a"}],
-    )
-    template = {"Resources": whole, "Outputs": outputs}
-    stack = change(builder.account, "with-builds", template, "CREATE")
-    assert stack["StackStatus"] == "CREATE_COMPLETE"
-    told = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
-    assert told["Name"] == "of-a-stack"
-    (made,) = builder.client.batch_get_projects(names=[told["Arn"]])["projects"]
-    assert (made["description"], made["timeoutInMinutes"]) == ("kept", 20)
-    assert made["environment"]["privilegedMode"] is True
-    assert made["tags"] == [{"key": "team", "value": "a"}]
-    build = builder.ended(builder.start("of-a-stack"))
-    assert build["logs"]["groupName"] == "of-a-stack"
-    assert builder.printed(build) == ["of a stack"]
-    change(builder.account, "with-builds", {"Resources": project()})
-    (changed,) = builder.client.batch_get_projects(names=["of-a-stack"])["projects"]
-    assert (changed.get("description", ""), changed["timeoutInMinutes"]) == ("", 60)
-    assert (changed["cache"], changed["tags"]) == ({"type": "NO_CACHE"}, [])
-    builder.account.client("cloudformation").delete_stack(StackName="with-builds")
-    assert builder.client.batch_get_projects(names=["of-a-stack"])["projects"] == []
-
-
-def test_the_end_of_the_account_stops_builds(direct: DirectBuilder) -> None:
-    name = f"closing-{direct.service.plane.isolation}"
-    direct.project(name, spec(build=["sleep 60"]))
-    build_id = direct.start(name)
-    direct.until_phase(build_id, "BUILD")
-    direct.service.close()
-    assert direct.get(build_id)["buildStatus"] == "STOPPED"

@@ -2,6 +2,7 @@
 
 import gzip
 import http.client
+import io
 import os
 import socket
 import subprocess
@@ -17,7 +18,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from local_account.limits import descendants
+from local_account.limits import GIB, descendants
+from local_account.service import ServiceError
+from local_account.services.codecommit.bodies import pieces
 from tests.account.git_client import Create, GitClient, create, git, tip
 from tests.account.sagemaker_fixture import until
 from tests.account.signing import send
@@ -141,8 +144,8 @@ def test_git_is_asked_to_sign_in(account: RunningAccount, create: Create) -> Non
     [
         ({"seconds": -901}, "has expired"),
         ({"seconds": 901}, "has expired"),
-        ({"secret": "a guess"}, "SignatureDoesNotMatch"),
-        ({"key_id": "AKIANOBODYKNOWSTHIS0"}, "InvalidClientTokenId"),
+        ({"secret": "a guess"}, "SignatureDoesNotMatch"),  # pragma: allowlist secret
+        ({"key_id": "AKIANOBODYKNOWSTHIS0"}, "InvalidClientTokenId"),  # pragma: allowlist secret
         ({"path": "/v1/repos/other"}, "SignatureDoesNotMatch"),
     ],
 )
@@ -202,6 +205,34 @@ def test_an_unreadable_push_is_refused(account: RunningAccount, create: Create) 
     headers = _headers(account, "unreadable", "receive")
     where = "/v1/repos/unreadable/git-receive-pack"
     assert send(account, "POST", where, headers, b"no pack")[0] == 400
+
+
+def test_a_body_that_is_too_large_is_refused(account: RunningAccount, create: Create) -> None:
+    create("too-large")
+    with _asking(account, "too-large", "receive", b"0000", more=3 * GIB) as connection:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_is_read_up_to_the_most(chunked: bool) -> None:
+    environ = {"wsgi.input": io.BytesIO(b"1234"), "wsgi.input_terminated": chunked}
+    length = {} if chunked else {"CONTENT_LENGTH": "4"}
+    assert b"".join(pieces({**environ, **length}, most=4)) == b"1234"
+    environ["wsgi.input"] = io.BytesIO(b"1234")
+    with pytest.raises(ServiceError, match="over 3 bytes"):
+        list(pieces({**environ, **length}, most=3))
+
+
+def test_a_reference_that_no_api_could_tell_is_refused(
+    account: RunningAccount, git: GitClient, create: Create
+) -> None:
+    git.clone(create("named"))
+    git.commit("first", app__py="one")
+    pushed = git.run("push", "origin", "HEAD:refs/heads/\udcff", at="clone", check=False)
+    assert pushed.returncode != 0
+    git.run("push", "--quiet", "origin", "HEAD:refs/heads/ünïcode", at="clone")
+    listed = account.client("codecommit").list_branches(repositoryName="named")
+    assert listed["branches"] == ["ünïcode"]
 
 
 def test_nothing_is_left_of_a_client_that_hangs_up(

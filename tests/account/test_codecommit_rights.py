@@ -1,5 +1,7 @@
 """Who may fetch from CodeCommit's repositories, and push to which branches."""
 
+import gzip
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -7,11 +9,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local_account.service import ServiceError
+from local_account.services.codecommit.bodies import pushed
 from tests.account.git_client import Create, GitClient, create, git, tip
 from tests.account.roles import create_role, document
 from tests.conftest import RunningAccount
 
 __all__ = ["create", "git"]  # fixtures
+
+ZEROS, ONES = "0" * 40, "1" * 40
 
 
 def _user(account: RunningAccount, name: str, *statements: dict[str, Any]) -> dict[str, str]:
@@ -75,6 +81,36 @@ def test_a_branch_can_be_kept_from_those_who_may_push(
     client.put_file(**put, branchName="topic", parentCommitId=parent)
     with pytest.raises(ClientError, match="AccessDeniedException"):
         client.put_file(**put, branchName="main", parentCommitId=parent)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["push-cert\0report-status\n", f"{ZEROS} {ONES} refs/heads/main\n", "push-cert-end\n"],
+        ["shallow " + ONES],
+        [f"{ZEROS} {ONES} refs/heads/main more"],
+        [f"{ZEROS} {ONES} refs/heads/topic", f"{ZEROS} {ONES}  refs/heads/main"],
+        [],
+    ],
+)
+def test_a_push_that_hides_its_references_is_refused(lines: list[str]) -> None:
+    body = "".join(f"{len(line) + 4:04x}{line}" for line in lines)
+    with pytest.raises(ServiceError, match="does not begin with the references") as error:
+        pushed(io.BytesIO(f"{body}0000PACK".encode()), "")
+    assert error.value.status == 400
+
+
+def test_a_push_s_references_are_those_that_git_reads() -> None:
+    lines = [
+        f"shallow {ONES}",
+        f"{ZEROS} {ONES} refs/heads/a\0report-status agent=git",
+        f"{ONES} {ZEROS} refs/heads/b\n",
+    ]
+    body = "".join(f"{len(line) + 4:04x}{line}" for line in lines).encode() + b"0000PACK"
+    expected = ["refs/heads/a", "refs/heads/b"]
+    assert pushed(io.BytesIO(body), "") == expected
+    assert pushed(io.BytesIO(gzip.compress(body)), "gzip") == expected
+    assert pushed(io.BytesIO(b"0000"), "") == []
 
 
 def test_a_session_of_a_role_signs_in_with_its_token(

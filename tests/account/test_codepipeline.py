@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.account.pipelines import PASS, Pipelines, action, approve, execute, pipelines
+from tests.account.roles import create_role
 from tests.account.sagemaker_fixture import until
 
 __all__ = ["pipelines"]  # a fixture
@@ -282,8 +283,8 @@ def test_a_change_of_the_pipeline_cancels_its_executions(pipelines: Pipelines) -
     assert [stage["name"] for stage in found["stages"]] == ["Source", "Stage1"]
 
 
-def test_a_connection_that_nobody_finished_fails_the_source(pipelines: Pipelines) -> None:
-    arn = "arn:aws:codeconnections:us-east-1:123456789012:connection/aa"
+def _of_a_connection(pipelines: Pipelines, arn: str) -> tuple[str, str]:
+    """Create a pipeline whose source is a connection; return why its execution failed."""
     configuration = {"ConnectionArn": arn, "FullRepositoryId": "a/b", "BranchName": "main"}
     asked = pipelines.definition("connected", [approve()])
     asked["stages"][0]["actions"] = [
@@ -298,9 +299,38 @@ def test_a_connection_that_nobody_finished_fails_the_source(pipelines: Pipelines
     (listed,) = pipelines.api.list_pipeline_executions(pipelineName="connected")[
         "pipelineExecutionSummaries"
     ]
-    code, message = pipelines.error("connected", listed["pipelineExecutionId"])
-    assert code == "ConfigurationError"
-    assert message.startswith(f"The connection {arn} is in status PENDING, expected AVAILABLE")
+    return pipelines.error("connected", listed["pipelineExecutionId"])
+
+
+@pytest.mark.parametrize(
+    ("operator", "repository", "error"),
+    [
+        ("", "", "ConfigurationError"),
+        ("StringEquals", "a/b", "ConfigurationError"),
+        ("StringEqualsIfExists", "a/b", "ConfigurationError"),
+        ("StringEqualsIfExists", "a/other", "PermissionError"),
+    ],
+)
+def test_a_connection_that_nobody_finished_fails_the_source_of_who_may_use_it(
+    pipelines: Pipelines, operator: str, repository: str, error: str
+) -> None:
+    arn = "arn:aws:codeconnections:us-east-1:123456789012:connection/aa"
+    use: dict[str, Any] = {"Action": "codeconnections:UseConnection", "Resource": arn}
+    if operator:
+        use["Condition"] = {operator: {"codeconnections:FullRepositoryId": repository}}
+    others = {"NotAction": "codeconnections:*", "Resource": "*"}
+    allow = [{"Effect": "Allow", **each} for each in (use, others)]
+    create_role(pipelines.account, "pipelines", "codepipeline", allow=allow)
+    try:
+        code, message = _of_a_connection(pipelines, arn)
+    finally:
+        create_role(pipelines.account, "pipelines", "codepipeline")
+        pipelines.api.delete_pipeline(name="connected")
+    assert code == error
+    if error == "ConfigurationError":
+        assert message.startswith(f"The connection {arn} is in status PENDING, expected AVAILABLE")
+    else:
+        assert message.startswith(f"Unable to use Connection: {arn}. ")
 
 
 def test_a_deleted_pipeline_is_gone_and_its_executions_end(pipelines: Pipelines) -> None:

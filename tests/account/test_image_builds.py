@@ -53,6 +53,7 @@ class Docker:
     socket: Path
     tokens: RegistryTokens
     administrator: Credentials
+    account: Account
 
     def __call__(
         self, *arguments: str, given: str = "", check: bool = True
@@ -110,8 +111,9 @@ def docker(
     (folder / "Dockerfile").write_text(DOCKERFILE)
     (folder / "main.py").write_bytes(PROGRAM)
     own = Credentials(contact["access_key_id"], contact["secret_access_key"])
-    with ImageBuilds(Account(**contact, state=tmp_path, cache=cache), tokens).serve() as socket:
-        yield Docker(folder, socket, tokens, own)
+    direct = Account(**contact, state=tmp_path, cache=cache)
+    with ImageBuilds(direct, tokens).serve() as address:
+        yield Docker(folder, address, tokens, own, direct)
 
 
 @pytest.fixture

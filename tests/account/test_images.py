@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_account.images import ImageError, ImageNotFound, Images
+from local_account.limits import MIB
 from local_account.service import Account
 from tests.account.sagemaker_fixture import (
     digest_of,
@@ -164,6 +167,20 @@ def test_an_environment_that_is_not_in_the_store_is_named(
     uri = push_image(ecr, REPOSITORY, key.replace("/", "-"), _program("3"), environment=key)
     with pytest.raises(ImageError, match=rf"'{key}'.*is not in .*Build the image again"):
         images.pull(uri, ecr)
+
+
+def test_a_layer_is_not_held_in_memory(account: RunningAccount, ecr: Any, images: Images) -> None:
+    blob = _program("large")
+    uri = push_image(ecr, REPOSITORY, "large-layer", blob)
+    kept = account.log.parent / "state/registry" / digest_of(blob).removeprefix("sha256:")
+    os.truncate(kept, 64 * MIB)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ImageError, match="missing or damaged"):
+            images.pull(uri, ecr)
+        assert tracemalloc.get_traced_memory()[1] < 16 * MIB
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_damaged_layer_is_noticed(account: RunningAccount, ecr: Any, images: Images) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import http.client
+import os
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,6 +14,7 @@ from tests.conftest import RunningAccount
 CONTENT = b"a layer"
 DIGEST = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 REPOSITORY = {"repositoryName": "downloads"}
+SIZE = 256 * 1024 * 1024  # more than the account has had until then
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,29 @@ def _got(url: str) -> tuple[int, bytes]:
 
 def test_the_address_leads_to_the_bytes_without_credentials(url: str) -> None:
     assert _got(url) == (200, CONTENT)
+
+
+def test_a_layer_that_is_downloaded_is_not_held_in_memory(
+    account: RunningAccount, url: str
+) -> None:
+    kept = account.log.parent / "state/registry" / DIGEST.removeprefix("sha256:")
+    try:
+        os.truncate(kept, SIZE)
+        before = _most_memory(account.process.pid)
+        assert len(_got(url)[1]) == SIZE
+        assert _most_memory(account.process.pid) - before < SIZE // 2
+    finally:
+        kept.write_bytes(CONTENT)
+
+
+def _most_memory(pid: int) -> int:
+    """Return the most bytes that a process has had so far."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except FileNotFoundError:
+        pytest.skip("this machine does not say how much memory a process has had")
+    (line,) = (line for line in lines if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
 
 
 @pytest.mark.parametrize(

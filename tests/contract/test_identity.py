@@ -152,7 +152,9 @@ def test_a_key_from_creation_to_deletion(aws: Aws) -> None:
     )
 
 
-@pytest.mark.contract("ssm:PutParameter", "ssm:GetParameter", "ssm:DeleteParameter")
+@pytest.mark.contract(
+    "ssm:PutParameter", "ssm:GetParameter", "ssm:GetParameterHistory", "ssm:DeleteParameter"
+)
 def test_a_parameter_from_creation_to_deletion(aws: Aws) -> None:
     ssm, name = aws.client("ssm"), {"Name": f"/{aws.prefix}/version"}
     ssm.put_parameter(**name, Type="String", Value="1")
@@ -162,6 +164,9 @@ def test_a_parameter_from_creation_to_deletion(aws: Aws) -> None:
     ssm.put_parameter(**again, Overwrite=True)
     found = ssm.get_parameter(**name)["Parameter"]
     assert (found["Value"], found["Version"]) == ("2", 2)
+    former, current = ssm.get_parameter_history(**name)["Parameters"]
+    assert (former["Value"], current["Value"]) == ("1", "2")
+    assert former["LastModifiedDate"] <= current["LastModifiedDate"] == found["LastModifiedDate"]
     ssm.delete_parameter(**name)
-    for call in (ssm.get_parameter, ssm.delete_parameter):
+    for call in (ssm.get_parameter, ssm.get_parameter_history, ssm.delete_parameter):
         assert refused(call, **name) == "ParameterNotFound"

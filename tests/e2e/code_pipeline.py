@@ -136,12 +136,10 @@ class CodePipeline:
         )
         return dict(latest["output"]["outputVariables"])
 
-    def retry(self, execution: str, stage: str) -> None:
-        self.client.retry_stage_execution(
-            pipelineName=self.name,
-            stageName=stage,
-            pipelineExecutionId=execution,
-            retryMode="FAILED_ACTIONS",
+    def tried(self, execution: str, stage: str) -> int:
+        """Count the tries of a stage that have ended."""
+        return sum(
+            each.stage == stage and each.status != "InProgress" for each in self.attempts(execution)
         )
 
     def mlops(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -158,7 +156,7 @@ class CodePipeline:
     def tags(self) -> set[str]:
         """Return the tags of the repository."""
         images = self.pipeline.account.client("ecr").describe_images(
-            repositoryName=self.pipeline.outputs["RepositoryUri"].partition("/")[2]
+            repositoryName=self._repository
         )
         return {tag for image in images["imageDetails"] for tag in image.get("imageTags", [])}
 
@@ -169,11 +167,31 @@ class CodePipeline:
         )["Parameter"]["Value"]
         return {} if value == "none" else dict(json.loads(value))
 
+    def versions(self, *commits: str) -> list[dict[str, str]]:
+        """Return what the registered versions (of commits) say of themselves, oldest first."""
+        metadata = [each["CustomerMetadataProperties"] for each in self.pipeline.versions()]
+        return [each for each in metadata if not commits or each["commit"] in commits]
+
+    def digest(self, tag: str) -> str:
+        """Return the digest of an image in the repository."""
+        answer = self.pipeline.account.client("ecr").describe_images(
+            repositoryName=self._repository, imageIds=[{"imageTag": tag}]
+        )
+        return str(answer["imageDetails"][0]["imageDigest"])
+
     def told_of(self, commit: str) -> list[str]:
-        """Return what has been told so far of a commit's way through the pipeline."""
-        self._told.extend(pages(self.pipeline))
+        """Return what has been told so far of a commit's failures in the pipeline."""
         heading = f"Pipeline {self.name} of"
-        return [each for each in self._told if heading in each and commit in each]
+        return [each for each in self.told(commit) if each.startswith(heading)]
+
+    def told(self, text: str) -> list[str]:
+        """Return what has been told so far with a text in it."""
+        self._told.extend(pages(self.pipeline))
+        return [each for each in self._told if text in each]
+
+    @property
+    def _repository(self) -> str:
+        return self.pipeline.outputs["RepositoryUri"].partition("/")[2]
 
 
 def deploy_model_code(pipeline: Pipeline) -> Pipeline:

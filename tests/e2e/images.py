@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import tarfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.conftest import ROOT
@@ -51,7 +52,12 @@ def put_images(pipeline: Pipeline, folder: Path = ROOT) -> dict[str, str]:
 def publish(pipeline: Pipeline, **content: str) -> dict[str, str]:
     """Write the parameter as the pipeline's build does, which says that it is of a test."""
     content = {**content, "author": "Ada Test <ada@example.org>", "message": "An image for a test"}
-    _write(pipeline, json.dumps(content))
+    pipeline.account.client("ssm").put_parameter(
+        Name=pipeline.outputs["ImageParameterName"],
+        Value=json.dumps(content),
+        Type="String",
+        Overwrite=True,
+    )
     return content
 
 
@@ -62,14 +68,10 @@ def publish_absent(pipeline: Pipeline) -> None:
 
 
 def unpublish(pipeline: Pipeline) -> None:
-    """Let the parameter be as it is before the first build."""
-    _write(pipeline, "none")
-
-
-def _write(pipeline: Pipeline, value: str) -> None:
-    pipeline.account.client("ssm").put_parameter(
-        Name=pipeline.outputs["ImageParameterName"], Value=value, Type="String", Overwrite=True
-    )
+    """Let there be no parameter, as before the first build."""
+    ssm = pipeline.account.client("ssm")
+    with suppress(ssm.exceptions.ParameterNotFound):
+        ssm.delete_parameter(Name=pipeline.outputs["ImageParameterName"])
 
 
 def _archive(code: Path) -> bytes:

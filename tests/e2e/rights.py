@@ -14,6 +14,7 @@ from tests.conftest import ROOT
 from tests.e2e.conftest import Pipeline
 
 _ROW = re.compile(r"\| (?P<roles>[\w, ]+) \| (?P<actions>[^|]+) \| [^|]+ \| <https://[^|>]+> \|")
+STACKS = ("storage", "training", "model-code")
 
 
 class Right(NamedTuple):
@@ -77,7 +78,7 @@ def rights_of(pipeline: Pipeline) -> Rights:
     """Return the rights of the roles that the pipeline's templates have."""
     cloudformation, roles = pipeline.account.client("cloudformation"), {}
     account_id = pipeline.account.contact["account_id"]
-    for stack in (f"{pipeline.name}-{pipeline.env}-{kind}" for kind in ("storage", "training")):
+    for stack in (f"{pipeline.name}-{pipeline.env}-{kind}" for kind in STACKS):
         pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
         for resource in (each for page in pages for each in page["StackResourceSummaries"]):
             if resource["ResourceType"] == "AWS::IAM::Role":

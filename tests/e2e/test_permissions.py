@@ -6,24 +6,33 @@ from pathlib import Path
 
 import pytest
 
+from tests.account.git_client import GitClient
 from tests.conftest import start_account
+from tests.e2e.bad_commits import BAD_COMMITS
+from tests.e2e.code_pipeline import CodePipeline, deploy_model_code
 from tests.e2e.conftest import Pipeline, deploy
-from tests.e2e.images import put_images
 from tests.e2e.rights import Rights, documented, rights_of, without
 from tests.e2e.stops import ATTEMPTS, run_in, stop
 
 Fault = Mapping[str, str]
 VERSIONS = ("v1.0", "v1.0-retrain", "v1.1")
 REFUSED = {"service": "sagemaker", "effect": "error"}
+UNTRAINED = {
+    **{"service": "states", "operation": "StartExecution", "effect": "error"},
+    **{"code": "StateMachineDeleting", "status": 400, "message": "not now"},
+}
 UNSTOPPED = (("0.013", "TrainModel", "Training"), ("0.014", "EvaluateModel", "Processing"))
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory, datasets: Path) -> Iterator[Pipeline]:
-    """What `make demo` does; an upload without a manifest; runs that fail or are stopped."""
+    """Commits, good and bad; uploads, one without a manifest; runs that fail or are stopped."""
     with start_account(tmp_path_factory.mktemp("story")) as running:
-        pipeline = deploy(running, "dev", datasets)
-        put_images(pipeline)
+        training = deploy(running, "dev", datasets)
+        with running.faults(UNTRAINED):
+            pipeline = deploy_model_code(training)
+            code = CodePipeline(pipeline, GitClient(running, tmp_path_factory.mktemp("git")))
+            _commit(code)
         for version in VERSIONS:
             assert pipeline.run(datasets / version, version)["status"] == "SUCCEEDED"
         pipeline.mlops("versions", "list")
@@ -41,6 +50,19 @@ def story(tmp_path_factory: pytest.TempPathFactory, datasets: Path) -> Iterator[
         pipeline.until(lambda: pipeline.state_of(pipeline.executions()[0]) == "RunSucceeded")
         _look_around(pipeline)
         yield pipeline
+
+
+def _commit(code: CodePipeline) -> None:
+    """Retry the stage that the first execution fails in, and push a bad commit."""
+    first = code.executions()[0]["pipelineExecutionId"]
+    assert code.ended(first) == "Failed"
+    assert code.attempts(first)[-1].stage == "Train"
+    code.pipeline.mlops("pipelines", "retry", first)
+    code.pipeline.until(lambda: code.tried(first, "Train") == 2)
+    assert code.ended(first) == "Succeeded"
+    code.clone_repository()
+    bad = code.push("A bad one", BAD_COMMITS["a syntax error"].files)
+    assert code.ended(code.started(bad)) == "Failed"
 
 
 def _upload_without_manifest(pipeline: Pipeline, version: str) -> None:

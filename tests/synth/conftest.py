@@ -53,6 +53,12 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
 
 
 @pytest.fixture(scope="session")
+def longest(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """A project and an environment whose names are as long as any can be."""
+    return variants.synthesize_longest_names(tmp_path_factory.mktemp("longest"))
+
+
+@pytest.fixture(scope="session")
 def existing(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """An account whose bucket, key and repository exist already."""
     return variants.synthesize("existing", tmp_path_factory.mktemp("existing"))

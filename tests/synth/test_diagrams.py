@@ -39,7 +39,7 @@ def test_the_architecture_follows_the_data_from_bucket_to_endpoint(dev: Assembly
         '"ModelCode" -> "ModelPipeline" [label="commits"]',
         '"ModelPipeline" -> "TrainingStateMachine" [dir=forward label="starts"',
         '"BuildProjectF5A2FAB6" -> "Repository22E53BBD" [dir=forward label="pushes"',
-        '"PrepareRunLambda" -> "ImageParameterEAD1F3E3" [dir=back label="reads"',
+        '"PrepareRunLambda" -> "image parameter" [dir=back label="reads"',
         '"PipelineFailedLambda" -> "RunTopic" [dir=forward label="notifies"',
         'label="Object Created\\n*/_MANIFEST.json\\nEventBridge rule"',
         '"StartRunLambda" -> "TrainingStateMachine" [dir=forward label="starts"',

@@ -5,7 +5,9 @@ import subprocess
 from typing import Any
 
 from stacks.constructs.model_source import NOT_CODE
+from stacks.settings_file import load_settings
 from tests.synth.assembly import ROOT, Assembly, of_type, resolved
+from tests.synth.variants import LONGEST_PROJECT
 
 KEPT = "ExportsOutputFnGetAttDeadLetterQueueArn"
 
@@ -149,13 +151,14 @@ def test_the_build_is_told_where_images_data_and_commits_are(dev: Assembly) -> N
     assert given["SOURCE_REPOSITORY"] == "ModelCode"
 
 
-def test_the_image_parameter_says_that_there_is_none_until_one_was_built(dev: Assembly) -> None:
-    parameter = only(dev.storage, "AWS::SSM::Parameter")
-    assert (parameter["Type"], parameter["Value"]) == ("String", "none")
-    assert parameter["Name"] == dev.storage["Outputs"]["ImageParameterName"]["Value"]
-    for name in ("PrepareRunLambda", "StartRunLambda"):
-        function = dev.training["Resources"][name]["Properties"]
-        assert function["Environment"]["Variables"]["IMAGE_PARAMETER_NAME"] == parameter["Name"]
+def test_no_deployment_writes_the_parameter_that_those_read_who_start_runs(dev: Assembly) -> None:
+    for template in dev.templates.values():
+        assert of_type(template, "AWS::SSM::Parameter") == {}
+    name = dev.storage["Outputs"]["ImageParameterName"]["Value"]
+    assert name == f"/{load_settings(ROOT / 'mlops.toml', 'dev').project.name}/dev/image"
+    for reader in ("PrepareRunLambda", "StartRunLambda", "ReconcilerLambda"):
+        function = dev.training["Resources"][reader]["Properties"]
+        assert function["Environment"]["Variables"]["IMAGE_PARAMETER_NAME"] == name
 
 
 def test_a_push_to_the_branch_starts_the_pipeline(dev: Assembly) -> None:
@@ -189,11 +192,19 @@ def test_an_action_that_failed_is_told_of_by_one_function(dev: Assembly) -> None
     assert KEPT in function["DeadLetterConfig"]["TargetArn"]["Fn::ImportValue"]
 
 
-def test_rules_have_names_that_fit_the_longest_project(dev: Assembly) -> None:
-    longest = len("-staging-model-code-failure") + 20
-    assert longest <= 64
-    for each in of_type(dev.model_code, "AWS::Events::Rule").values():
-        assert len(each["Name"]) <= 64
+def test_given_names_fit_for_the_longest_project_and_environment(longest: Assembly) -> None:
+    limits = {
+        "AWS::Events::Rule": ("Name", 64),
+        "AWS::CodeBuild::Project": ("Name", 150),
+        "AWS::CodePipeline::Pipeline": ("Name", 100),
+        "AWS::CodeCommit::Repository": ("RepositoryName", 100),
+    }
+    for kind, (attribute, most) in limits.items():
+        names = [each[attribute] for each in of_type(longest.model_code, kind).values()]
+        assert names
+        assert [name for name in names if len(name) > most] == []
+    rules = of_type(longest.model_code, "AWS::Events::Rule").values()
+    assert all(each["Name"].startswith(f"{LONGEST_PROJECT}-") for each in rules)
 
 
 def test_the_repository_begins_with_the_folder_as_git_has_it(dev: Assembly) -> None:

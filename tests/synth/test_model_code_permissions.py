@@ -119,6 +119,21 @@ def test_a_connection_is_used_by_those_who_read_the_code_and_gives_nothing_else(
     assert found(connection) == CONNECTED
 
 
+def test_a_connection_is_used_for_the_one_repository(connection: Assembly) -> None:
+    key = {"codeconnections:FullRepositoryId": "company/models"}
+    used = {
+        name: statement["Condition"]
+        for name, policy in statements(connection.model_code).items()
+        for statement in policy
+        if statement["Action"] == "codeconnections:UseConnection"
+    }
+    assert used == {
+        "TestRole": {"StringEquals": key},
+        "BuildRole": {"StringEquals": key},
+        "PipelineRole": {"StringEqualsIfExists": key},
+    }
+
+
 def test_no_action_is_a_wildcard_and_everything_is_no_resource_of_what_knows_one(
     dev: Assembly, connection: Assembly
 ) -> None:

@@ -1,8 +1,10 @@
 """The project with settings that another account needs, synthesized."""
 
+import re
 import shutil
 from pathlib import Path
 
+from stacks.settings_file import ENVIRONMENTS
 from tests.synth.assembly import ROOT, Assembly, run_app
 
 BOUNDARY = "arn:aws:iam::111122223333:policy/Boundary"
@@ -44,23 +46,36 @@ existing_repository_name = "{REPOSITORY}"
     "[monitoring]": "[environments.dev.monitoring]\nmonthly_budget_usd = 0\n[monitoring]\n",
 }
 CONNECTION = {"[environments.dev]": 'model_code.source = "github:company/models"\n'}
+LONGEST_PROJECT = "a-name-of-20-letters"
 VARIANTS = {"organisation": ORGANISATION, "existing": EXISTING, "connection": CONNECTION}
 
 
 def synthesize(variant: str, folder: Path) -> Assembly:
     """Synthesize the project in `folder` with a variant's settings; it shares all else."""
-    project = folder / "project"
-    project.mkdir()
-    for name in ("stacks", "lambdas", "model_code", ".cache"):
-        (project / name).symlink_to(ROOT / name)
-    shutil.copy(ROOT / "app.py", project)
     settings = (ROOT / "mlops.toml").read_text()
     for table, lines in VARIANTS[variant].items():
         header = f"{table}\n"
         assert header in settings
         new = lines if header in lines else f"{header}{lines}"
         settings = settings.replace(header, new, 1)
+    return _synthesize(settings, folder, "dev")
+
+
+def synthesize_longest_names(folder: Path) -> Assembly:
+    """Synthesize the project in `folder` as the longest that the settings allow to be called."""
+    settings = (ROOT / "mlops.toml").read_text()
+    renamed, count = re.subn(r'(?m)^name = ".*"$', f'name = "{LONGEST_PROJECT}"', settings, count=1)
+    assert count == 1
+    return _synthesize(renamed, folder, max(ENVIRONMENTS, key=len))
+
+
+def _synthesize(settings: str, folder: Path, env: str) -> Assembly:
+    project = folder / "project"
+    project.mkdir()
+    for name in ("stacks", "lambdas", "model_code", ".cache"):
+        (project / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "app.py", project)
     (project / "mlops.toml").write_text(settings)
-    done = run_app(folder / "out", app=project, env="dev")
+    done = run_app(folder / "out", app=project, env=env)
     assert done.returncode == 0, done.stderr
-    return Assembly(folder / "out", "dev")
+    return Assembly(folder / "out", env)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from local_account.services.cloudformation.intrinsics import invalid
+from local_account.services import paging
 from local_account.services.cloudformation.stacks import Stack, Version
 
 _PAGE = 100
@@ -11,11 +11,7 @@ _PAGE = 100
 
 def page(items: Sequence[Any], token: str | None) -> tuple[list[Any], str | None]:
     """Return a page of a listing, and the token of the next one."""
-    if token is not None and not token.isdecimal():
-        raise invalid(f"Invalid NextToken {token!r}.")
-    start = int(token or 0)
-    end = start + _PAGE
-    return list(items[start:end]), str(end) if end < len(items) else None
+    return paging.page(items, token, _PAGE, "ValidationError")
 
 
 def parameters_of(version: Version) -> list[dict[str, Any]]:

@@ -28,12 +28,20 @@ class Artifacts:
     ----------
     source
         The folder that paths are relative to; nothing outside of the build's output is taken.
+    check
+        What is called again and again, and raises where the build is to go no further.
     """
 
     def __init__(
-        self, build: Build, s3: Any, log: BuildLog, folders: Folders, source: Path
+        self,
+        build: Build,
+        s3: Any,
+        log: BuildLog,
+        folders: Folders,
+        source: Path,
+        check: Callable[[], None],
     ) -> None:
-        self._build, self._s3, self._log = build, s3, log
+        self._build, self._s3, self._log, self._check = build, s3, log, check
         self._folders, self._source = folders, source
         self._output = folders.output.resolve()
 
@@ -51,6 +59,7 @@ class Artifacts:
             else:
                 self._upload_for_pipeline(buildspec, self._build.pipeline)
         except (ClientError, BotoCoreError, S3UploadFailedError, OSError) as error:
+            self._check()  # what it raised while a part was sent is the reason
             raise PhaseFailed(_CLIENT_ERROR, f"Error in UPLOAD_ARTIFACTS phase: {error}") from error
 
     def _upload_for_project(self, buildspec: Buildspec) -> None:
@@ -123,6 +132,7 @@ class Artifacts:
         archive = self._folders.scratch / "artifact.zip"
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as made:
             for path, inside in files:
+                self._check()
                 made.write(path, inside)
         with archive.open("rb") as content:
             told["sha256sum"] = hashlib.file_digest(content, "sha256").hexdigest()
@@ -134,8 +144,14 @@ class Artifacts:
         told["location"] = f"arn:aws:s3:::{place.bucket}/{place.key}"
 
     def _put(self, place: S3Object, content: Any, told: Record) -> None:
-        encryption = self._encryption(told)
-        self._s3.upload_fileobj(content, place.bucket, place.key, ExtraArgs=encryption)
+        self._check()
+        self._s3.upload_fileobj(
+            content,
+            place.bucket,
+            place.key,
+            ExtraArgs=self._encryption(told),
+            Callback=lambda _: self._check(),
+        )
 
     def _encryption(self, told: Record) -> dict[str, str]:
         if told.get("encryptionDisabled"):

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 
 from local_account.service import ServiceError
 from local_account.services.codebuild.plane import (
@@ -14,15 +14,16 @@ from local_account.services.codebuild.plane import (
     Plane,
     Record,
     invalid,
+    listing,
     missing,
-    page,
     refuse,
 )
 from local_account.services.codebuild.projects import Projects
 from local_account.services.codebuild.records import Build, new_build
 from local_account.services.codebuild.runner import Runner
 
-_CLOSING_SECONDS = 5.0
+_CLOSING_SECONDS = 10.0  # a build ends in one: this is for a machine that has much to do
+_TOKEN_MINUTES = 5
 # what StartBuild overrides, and where it is in a project
 _OVERRIDES = {
     "sourceVersion": "sourceVersion",
@@ -49,6 +50,14 @@ _OVERRIDES = {
 _READ = {"projectName", "environmentVariablesOverride", "idempotencyToken", *_OVERRIDES}
 
 
+class _Asked(NamedTuple):
+    """A request to start a build that had a token, and what came of it."""
+
+    at: float
+    params: Record
+    build_id: str
+
+
 class Builds:
     """StartBuild and what belongs to it."""
 
@@ -56,15 +65,17 @@ class Builds:
         self._plane, self._projects = plane, projects
         self._builds: dict[str, Build] = {}
         self._numbers: Counter[str] = Counter()
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[str, _Asked] = {}
         self._threads: list[threading.Thread] = []
 
     def start_build(self, params: Record, initiator: str) -> Record:
         """Start a build of a project."""
         token = params.get("idempotencyToken")
         with self._plane.lock:
-            if token and token in self._tokens:
-                return self._told(self._builds[self._tokens[token]])
+            if (earlier := self._asked_before(token)) is not None:
+                if earlier.params != params:
+                    raise invalid(f"Parameter mismatch: token {token} came with other parameters")
+                return self._told(self._builds[earlier.build_id])
             project = self._projects.check(
                 _overridden(self._projects.get(params["projectName"]), params)
             )
@@ -72,7 +83,7 @@ class Builds:
                 raise invalid("Only a pipeline starts a build whose source is of type CODEPIPELINE")
             build = self._start(project, initiator, params)
             if token:
-                self._tokens[token] = build.id
+                self._tokens[token] = _Asked(time.monotonic(), params, build.id)
             return self._told(build)
 
     def start_for_pipeline(self, name: str, asked: PipelineBuild) -> str:
@@ -95,7 +106,8 @@ class Builds:
         if not build.record["buildComplete"]:
             raise invalid(f"Build {build.id} has not ended")
         refuse(build.pipeline, "RetryBuild of a pipeline's build; retry the pipeline's stage")
-        return self.start_build({**build.asked, "idempotencyToken": None}, initiator)
+        token = params.get("idempotencyToken")
+        return self.start_build({**build.asked, "idempotencyToken": token}, initiator)
 
     def batch_get_builds(self, params: Record) -> Record:
         """Return builds, and the ids of which there is none."""
@@ -107,13 +119,13 @@ class Builds:
 
     def list_builds(self, params: Record) -> Record:
         """Return a page of the ids of all builds."""
-        return page(self._ids(params), params, "ids")
+        return listing("ids", self._ids(params), params)
 
     def list_builds_for_project(self, params: Record) -> Record:
         """Return a page of the ids of a project's builds."""
         name = self._projects.get(params["projectName"])["name"]
         ids = [each for each in self._ids(params) if each.partition(":")[0] == name]
-        return page(ids, params, "ids")
+        return listing("ids", ids, params)
 
     def stop_build(self, params: Record) -> Record:
         """Stop a build, if it still runs."""
@@ -156,6 +168,12 @@ class Builds:
         self._threads = [*(each for each in self._threads if each.is_alive()), thread]
         thread.start()
         return build
+
+    def _asked_before(self, token: str | None) -> "_Asked | None":
+        """Return the request that had a token, as long as tokens are remembered."""
+        oldest = time.monotonic() - _TOKEN_MINUTES * self._plane.minute_seconds
+        self._tokens = {name: each for name, each in self._tokens.items() if each.at > oldest}
+        return self._tokens.get(token or "")
 
     def _get(self, build_id: str) -> Build:
         if ":" not in build_id:

@@ -1,11 +1,10 @@
 """The container of a build: its own folders, this machine's programs, and an agent in it.
 
-Where bubblewrap works, the commands see `/codebuild/output`, a `/root` whose `.cache` outlives
-them, `/tmp`, the system's programs, the account's Python and `aws`, and the network. Elsewhere
+Where bubblewrap works, the commands see `/codebuild/output`, a `/root` whose `.cache` is their
+project's, `/tmp`, the system's programs, the account's Python and `aws`, and the network. Elsewhere
 they are plain processes in folders of this machine, which the variables name.
 """
 
-import fcntl
 import json
 import shlex
 import shutil
@@ -18,19 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_account.contained import Isolation, Process, leader
+from local_account.contained import SYSTEM_PATH, Isolation, Process, channel, leader
+from local_account.environments import base_python
 from local_account.limits import Limits, Watch
 from local_account.pip_settings import pip_folders, pip_settings
 from local_account.sandbox import isolated, python_folders
+from local_account.services.codebuild.caches import Cache
 from local_account.services.codebuild.log import MAX_BYTES
 
 LIMITS = Limits(processes=512, log_bytes=MAX_BYTES)
 _AGENT, _AGENT_INSIDE = Path(__file__).with_name("agent.py"), "/run/agent.py"
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SOCKET_INSIDE = "/var/run/docker.sock"
 _POLL_SECONDS = 0.2
 _MAX_ANSWER = 1024**2
-_FIRST_FREE_DESCRIPTOR = 10  # a shell's redirections use those below
 
 
 class ContainerGone(Exception):
@@ -64,15 +63,16 @@ class Folders:
         """Return the folder for `/tmp` and `/dev/shm`."""
         return self.root / "scratch"
 
-    def make(self, cache: Path) -> None:
+    def make(self, cache: Cache) -> None:
         """Create the folders; the home has the cache in it."""
         for folder in (self.output / "tmp", self.readonly / "bin", self.home):
             folder.mkdir(parents=True)
         for name in ("tmp", "shm"):
             (self.scratch / name).mkdir(parents=True)
-        cache.mkdir(parents=True, exist_ok=True)
-        if self.isolation == "process":
-            (self.home / ".cache").symlink_to(cache)
+        cache.make(self.isolation)
+        own = self.home / ".cache"
+        if self.isolation == "process" and cache.folder != own:
+            own.symlink_to(cache.folder)
 
     def inside(self, path: Path) -> str:
         """Return a path as the commands see it."""
@@ -93,11 +93,6 @@ class Folders:
         """Remove what only the commands needed."""
         for folder in (self.output, self.readonly, self.home, self.scratch):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def base_python() -> Path:
-    """Return the interpreter that the account's virtual environment was made with."""
-    return Path(sys.executable).resolve()
 
 
 def write_programs(folder: Path, docker: Path | None) -> None:
@@ -125,8 +120,8 @@ class Workload:
     folder: str
     """Where the first command runs, as it sees it."""
     environment: Mapping[str, str]
-    cache: Path
-    """The folder that is `$HOME/.cache`."""
+    cache: Cache
+    """What is `$HOME/.cache`."""
     docker: Path | None = None
     """The program that asks for images."""
     docker_socket: Path | None = None
@@ -136,7 +131,7 @@ class Container:
     """The running container of one build."""
 
     def __init__(self, folders: Folders, log: Path, workload: Workload) -> None:
-        self._channel, theirs = _channel()
+        self._channel, theirs = channel(socket.SOCK_STREAM)
         self._buffer = b""
         argv = _agent(folders, theirs.fileno(), workload)
         if folders.isolation == "bwrap":
@@ -215,14 +210,6 @@ class Container:
         return ContainerGone(f"the build container was killed (exit status {status})")
 
 
-def _channel() -> tuple[socket.socket, socket.socket]:
-    """Return the two ends of a connection, the second for a process that a shell starts."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        number = fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE_DESCRIPTOR)
-    return ours, socket.socket(fileno=number)
-
-
 def _agent(folders: Folders, descriptor: int, workload: Workload) -> list[str]:
     agent = str(_AGENT) if folders.isolation == "process" else _AGENT_INSIDE
     told = (str(descriptor), folders.inside(folders.output / "tmp"), workload.shell)
@@ -237,7 +224,7 @@ def _environment(folders: Folders, workload: Workload) -> dict[str, str]:
     programs = folders.inside(folders.readonly / "bin")
     return {
         "LANG": "C.UTF-8",
-        "PATH": f"{programs}:{base_python().parent}:{_SYSTEM_PATH}",
+        "PATH": f"{programs}:{base_python().parent}:{SYSTEM_PATH}",
         **pip_settings(),
         **tmp,
         **engine,
@@ -251,7 +238,7 @@ def _bubblewrapped(folders: Folders, workload: Workload) -> list[str]:
     argv += ["--bind", str(folders.output), "/codebuild/output"]
     argv += ["--ro-bind", str(folders.readonly), "/codebuild/readonly"]
     argv += ["--bind", str(folders.home), "/root"]
-    argv += ["--bind", str(workload.cache), "/root/.cache"]
+    argv += workload.cache.mounts()
     for path in (*python_folders(Path(sys.prefix)), *pip_folders()):
         argv += ["--ro-bind-try", path, path]
     argv += ["--ro-bind", str(_AGENT), _AGENT_INSIDE]

@@ -1,24 +1,19 @@
 """A build's log: a file that its commands and CodeBuild write to, shipped to CloudWatch."""
 
-import contextlib
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from local_account.limits import MIB
+from local_account.log_shipping import LogStream
 
 MAX_BYTES = 16 * MIB
 """What is shipped of one build: CloudWatch Logs are kept in the account's memory."""
 _MAX_LINES = 100_000
-_BATCH_BYTES, _BATCH_LINES = 256 * 1024, 5000
 _SHORTEST_SECRET = 4  # a shorter one would black out unrelated text
 
 
-class BuildLog:
+class BuildLog(LogStream):
     """The log of one build.
 
     Attributes
@@ -30,33 +25,12 @@ class BuildLog:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.exceeded = path, ""
+        super().__init__(path, hide=self._hidden)
+        self.exceeded = ""
         self.secrets: list[str] = []
-        self._client: Any = None
-        self._target: dict[str, str] = {}
-        self._offset = self._bytes = self._lines = 0
+        self._bytes = self._lines = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-
-    def open(self, client: Any, group: str, stream: str) -> None:
-        """Create the stream that the log is shipped to, and its group where there is none.
-
-        Raises
-        ------
-        ClientError
-            If the client may not.
-        """
-        try:
-            client.create_log_stream(logGroupName=group, logStreamName=stream)
-        except client.exceptions.ResourceNotFoundException:
-            client.create_log_group(logGroupName=group)
-            client.create_log_stream(logGroupName=group, logStreamName=stream)
-        self._client = client
-        self._target = {"logGroupName": group, "logStreamName": stream}
-
-    def close(self) -> None:
-        """Ship nothing more: the account is stopping."""
-        self._client = None
 
     def say(self, line: str) -> None:
         """Add a line of CodeBuild's own, after whatever a command has left unfinished."""
@@ -67,22 +41,23 @@ class BuildLog:
             file.write(text.encode(errors="replace"))
 
     def ship(self, rest: bool = False) -> None:
-        """Send the lines written since the last time; with `rest` also an unfinished one."""
-        while not self.exceeded and (content := self._next(rest)):
-            lines = [line for line in content.decode(errors="replace").splitlines() if line]
-            for start in range(0, len(lines), _BATCH_LINES):
-                self._send(lines[start : start + _BATCH_LINES])
-            self._offset += len(content)
-            self._count(len(content), len(lines))
+        """Send the lines written since the last time, as long as no limit is exceeded."""
+        if self.exceeded:
+            return
+        for lines in self.pieces(rest):
+            self._count(lines)
+            if self.exceeded:
+                return
 
     def cut(self) -> None:
         """Drop what was written and not shipped, and go on with CodeBuild's own lines."""
         self.ship(rest=True)
-        os.truncate(self.path, self._offset)
+        os.truncate(self.path, self.shipped)
         self.exceeded, self._bytes, self._lines = "", 0, 0
 
-    def _count(self, size: int, lines: int) -> None:
-        self._bytes, self._lines = self._bytes + size, self._lines + lines
+    def _count(self, lines: list[str]) -> None:
+        self._bytes += sum(map(len, lines)) + len(lines)
+        self._lines += len(lines)
         for what, found, allowed in (
             ("bytes", self._bytes, MAX_BYTES),
             ("lines", self._lines, _MAX_LINES),
@@ -90,25 +65,8 @@ class BuildLog:
             if found > allowed:
                 self.exceeded = f"the build was killed: its log has over {allowed} {what}"
 
-    def _next(self, rest: bool) -> bytes:
-        with self.path.open("rb") as log:
-            log.seek(self._offset)
-            content = log.read(_BATCH_BYTES)
-        whole = content[: content.rfind(b"\n") + 1]
-        return content if rest or (len(content) == _BATCH_BYTES and not whole) else whole
-
-    def _send(self, lines: list[str]) -> None:
-        """Send lines; a build does not fail because a part of its log could not be shipped."""
-        now = int(datetime.now(UTC).timestamp() * 1000)
-        events = [{"timestamp": now, "message": line} for line in map(self._hidden, lines)]
-        if self._client is not None:
-            with contextlib.suppress(BotoCoreError, ClientError):
-                self._client.put_log_events(**self._target, logEvents=events)
-
     def _hidden(self, line: str) -> str:
-        for secret in self._secrets():
-            line = line.replace(secret, "***")
+        for secret in self.secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                line = line.replace(secret, "***")
         return line
-
-    def _secrets(self) -> Iterator[str]:
-        return (secret for secret in self.secrets if len(secret) >= _SHORTEST_SECRET)

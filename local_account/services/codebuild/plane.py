@@ -11,10 +11,12 @@ from local_account.contained import Isolation
 from local_account.sandbox import bubblewrap_works
 from local_account.service import Account, ServiceError
 from local_account.services.eventbridge import Event
+from local_account.services.paging import page
 
 Record = dict[str, Any]
 SERVICE = "codebuild.amazonaws.com"
 _RUNNING_AT_ONCE = 8
+_PAGE = 100
 
 
 class Commit(Protocol):
@@ -120,11 +122,7 @@ def refuse(condition: object, what: str) -> None:
         raise ServiceError("UnsupportedOperation", message, 501)
 
 
-def page(items: list[Any], params: Record, listed: str, size: int = 100) -> Record:
+def listing(member: str, items: list[Any], params: Record) -> Record:
     """Return a page of a listing, and a token for the next one."""
-    token = params.get("nextToken") or "0"
-    if not token.isdecimal():
-        raise invalid(f"Invalid next token: {token}")
-    end = int(token) + size
-    more = {"nextToken": str(end)} if end < len(items) else {}
-    return {listed: items[int(token) : end], **more}
+    shown, token = page(items, params.get("nextToken"), _PAGE, "InvalidInputException")
+    return {member: shown, "nextToken": token}

@@ -7,7 +7,7 @@ from typing import Any
 
 from local_account.authorization.identities import NotAssumable
 from local_account.service import ServiceError
-from local_account.services.codebuild.plane import SERVICE, Plane, Record, invalid, page, refuse
+from local_account.services.codebuild.plane import SERVICE, Plane, Record, invalid, listing, refuse
 
 _SOURCES = ("NO_SOURCE", "S3", "CODECOMMIT", "CODEPIPELINE")
 _IDENTIFIER = re.compile(r"\w{1,127}", re.ASCII)
@@ -69,7 +69,7 @@ class Projects:
             projects = sorted(self._projects.values(), key=lambda project: str(project[key]))
         if params.get("sortOrder") == "DESCENDING":
             projects.reverse()
-        return page([project["name"] for project in projects], params, "projects")
+        return listing("projects", [project["name"] for project in projects], params)
 
     def get(self, name: str) -> Record:
         """Return a project.

@@ -15,10 +15,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_account.pip_settings import pip_secrets
 from local_account.service import ServiceError
 from local_account.services.codebuild import events
 from local_account.services.codebuild.artifacts import Artifacts, expanded
 from local_account.services.codebuild.buildspec import Buildspec, Phase
+from local_account.services.codebuild.caches import Cache
 from local_account.services.codebuild.container import (
     Container,
     ContainerGone,
@@ -45,6 +47,8 @@ class Runner:
         self._plane, self._build = plane, build
         root = plane.account.state / "builds" / build.record["projectName"] / build.uuid
         self._folders = Folders(root, plane.isolation)
+        asked, home = build.project.get("cache", {"type": "NO_CACHE"}), self._folders.home
+        self._cache = Cache.of(asked, root, home, plane.account.cache)
         self._log = BuildLog(root / "build.log")
         self._source = self._folders.output / f"src{secrets.randbelow(10**9):09}"
         self._phases = Phases(plane, build, self._log)
@@ -78,11 +82,20 @@ class Runner:
             ("DOWNLOAD_SOURCE", self._download_source),
         )
         for name, work in first:
-            if not self._phases.succeeds(name, work):
+            if not self._succeeds(name, work):
                 return
         if not all(self._run_phase(name) for name in _COMMAND_PHASES):
             return
-        self._phases.succeeds("UPLOAD_ARTIFACTS", self._upload)
+        self._succeeds("UPLOAD_ARTIFACTS", self._upload)
+
+    def _succeeds(self, name: str, work: Callable[[], None]) -> bool:
+        """Carry out a phase of CodeBuild's own, unless the build is stopped meanwhile."""
+
+        def unless_stopped() -> None:
+            work()
+            self._check()
+
+        return self._phases.succeeds(name, unless_stopped)
 
     def _run_phase(self, name: str) -> bool:
         """Run a phase's commands, and tell whether the build goes on."""
@@ -140,12 +153,16 @@ class Runner:
         """Look after a build that is waiting: its log, its end, its time."""
         if self._plane.closing.is_set():
             self._log.close()
-            raise Interrupted("STOPPED")
-        self._log.ship()
+        else:
+            self._log.ship()
         if self._log.exceeded and self._container is not None:
             self._container.process.exceeded = self._log.exceeded
             self._container.process.kill()
-        if self._build.stopping.is_set():
+        self._check()
+
+    def _check(self) -> None:
+        """Go no further with a build that was stopped, or has run out of time."""
+        if self._plane.closing.is_set() or self._build.stopping.is_set():
             raise Interrupted("STOPPED")
         if time.monotonic() > self._deadline:
             raise Interrupted("TIMED_OUT", "BUILD_TIMED_OUT", "Build has timed out. ")
@@ -169,7 +186,7 @@ class Runner:
                 self._log.open(client, logs["groupName"], logs["streamName"])
             except ClientError as error:
                 raise PhaseFailed("ACCESS_DENIED", self._no_log(error)) from error
-        self._folders.make(self._plane.account.cache)
+        self._folders.make(self._cache)
         write_programs(self._folders.readonly / "bin", engine.client if engine else None)
         if engine is not None and self._build.record["environment"]["privilegedMode"]:
             self._docker_socket = resources.enter_context(engine.serve())
@@ -186,7 +203,7 @@ class Runner:
         self._log.say("Phase is DOWNLOAD_SOURCE")
         build, folders = self._build, self._folders
         s3 = self._client("s3")
-        sources = Sources(self._plane, build, s3, folders.scratch).bring(self._source)
+        sources = Sources(self._plane, build, s3, folders.scratch, self._check).bring(self._source)
         inside = {name: folders.inside(path) for name, path in sources.items()}
         for name, path in inside.items():
             self._log.say(f"CODEBUILD_SRC_DIR{'_' * bool(name)}{name}={path}")
@@ -195,7 +212,7 @@ class Runner:
         self._log.say("Processing environment variables")
         values, secret = variables(build, self._buildspec, self._client("ssm"))
         credentials = self._credentials()
-        self._log.secrets = [*secret, *astuple(credentials)]
+        self._log.secrets = [*secret, *astuple(credentials), *pip_secrets()]
         account, engine = self._plane.account, self._plane.image_builds
         own = of_codebuild(build, inside)
         self._note_what_has_no_effect()
@@ -204,7 +221,7 @@ class Runner:
             self._buildspec.shell,
             inside[""],
             {**account.environment(credentials), **values, **own},
-            account.cache,
+            self._cache,
             engine.client if engine else None,
             self._docker_socket,
         )
@@ -232,19 +249,21 @@ class Runner:
         build.record["exportedEnvironmentVariables"] = exported
         self._kill()  # nobody changes a file that is being uploaded
         s3 = self._client("s3")
-        Artifacts(build, s3, self._log, self._folders, self._source).upload(buildspec)
+        Artifacts(build, s3, self._log, self._folders, self._source, self._check).upload(buildspec)
 
     def _end(self, status: str) -> None:
         record = self._build.record
         with self._plane.lock:
             record["buildStatus"] = status
-        self._kill()
-        with self._phases.phase("FINALIZING"):
-            self._log.ship(rest=True)
-        with self._plane.lock:
-            self._build.enter("COMPLETED")
-            record["endTime"], record["buildComplete"] = time.time(), True
-        events.state_changed(self._plane, self._build)
+        try:
+            self._kill()
+            with self._phases.phase("FINALIZING"):
+                self._log.ship(rest=True)
+        finally:
+            with self._plane.lock:
+                self._build.enter("COMPLETED")
+                record["endTime"], record["buildComplete"] = time.time(), True
+            events.state_changed(self._plane, self._build)
 
     def _kill(self) -> None:
         if self._container is not None:

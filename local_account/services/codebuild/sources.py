@@ -1,16 +1,15 @@
 """A build's sources: archives and folders in S3, and the files of a commit."""
 
 import re
-import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from local_account.archives import ArchiveError, extract_zip
-from local_account.limits import GIB
+from local_account.limits import GIB, MIB
 from local_account.service import ServiceError
 from local_account.services.codebuild.buildspec import (
     MAX_BYTES,
@@ -25,15 +24,25 @@ from local_account.services.codebuild.projects import is_inline
 from local_account.services.codebuild.records import Build, PhaseFailed
 
 _MAX_SOURCE_BYTES = GIB
+_PIECE_BYTES = MIB
 _YAML_FILE_ERROR = "YAML_FILE_ERROR"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class Sources:
-    """Brings the sources of one build to its folder, with the rights of its role."""
+    """Brings the sources of one build to its folder, with the rights of its role.
 
-    def __init__(self, plane: Plane, build: Build, s3: Any, scratch: Path) -> None:
+    Parameters
+    ----------
+    check
+        What is called again and again, and raises where the build is to go no further.
+    """
+
+    def __init__(
+        self, plane: Plane, build: Build, s3: Any, scratch: Path, check: Callable[[], None]
+    ) -> None:
         self._plane, self._build, self._s3, self._scratch = plane, build, s3, scratch
+        self._check = check
 
     def bring(self, root: Path) -> dict[str, Path]:
         """Return where each source is, by its identifier; the primary one has none.
@@ -91,9 +100,13 @@ class Sources:
             return
         more = {"VersionId": version} if version else {}
         archive = self._scratch / "source.zip"
-        body = self._s3.get_object(Bucket=bucket, Key=key, **more)["Body"]
+        found = self._s3.get_object(Bucket=bucket, Key=key, **more)
+        if found["ContentLength"] > _MAX_SOURCE_BYTES:
+            raise ArchiveError(f"{location} has over {_MAX_SOURCE_BYTES} bytes")
         with archive.open("wb") as file:
-            shutil.copyfileobj(body, file)
+            for piece in found["Body"].iter_chunks(_PIECE_BYTES):
+                self._check()
+                file.write(piece)
         unpack(archive, folder)
 
     def _folder(self, bucket: str, prefix: str, folder: Path) -> None:
@@ -102,6 +115,7 @@ class Sources:
             path = folder / entry["Key"].removeprefix(prefix)
             if folder not in path.resolve().parents or entry["Key"].endswith("/"):
                 continue
+            self._check()
             path.parent.mkdir(parents=True, exist_ok=True)
             self._s3.download_file(bucket, entry["Key"], str(path))
 
@@ -117,6 +131,7 @@ class Sources:
         commit = branch if _COMMIT.fullmatch(branch) else repositories.tip(name, branch).id
         archive = self._scratch / "source.zip"
         archive.write_bytes(repositories.archive(name, commit))
+        self._check()
         unpack(archive, folder)
         return commit
 

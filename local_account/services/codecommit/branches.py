@@ -2,7 +2,8 @@
 
 from local_account.service import ServiceError
 from local_account.services.codecommit.git import NO_COMMIT, is_reference
-from local_account.services.codecommit.plane import Params, Plane, Repository, page
+from local_account.services.codecommit.plane import NO_PAGE, Params, Plane, Repository
+from local_account.services.paging import page
 
 _PER_PAGE = 1000
 
@@ -20,7 +21,7 @@ class Branches(Plane):
         references = self.repository(params["repositoryName"]).bare.references()
         prefix = "refs/heads/"
         names = [name.removeprefix(prefix) for name in references if name.startswith(prefix)]
-        items, token = page(names, params.get("nextToken"), _PER_PAGE)
+        items, token = page(names, params.get("nextToken"), _PER_PAGE, NO_PAGE)
         return {"branches": items, "nextToken": token}
 
     def create_branch(self, params: Params) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from local_account.service import ServiceError
 from local_account.services.codecommit.git import Bare, Difference, Entry
-from local_account.services.codecommit.plane import Params, Plane, Repository, page
+from local_account.services.codecommit.plane import NO_PAGE, Params, Plane, Repository
+from local_account.services.paging import page
 
 MOST_BYTES = 6 * 1024**2
 MODES = {"100644": "NORMAL", "100755": "EXECUTABLE", "120000": "SYMLINK"}
@@ -141,7 +142,9 @@ class Contents(Plane):
         size = min(params.get("MaxResults") or _MOST_DIFFERENCES, _MOST_DIFFERENCES)
         if size < 1:
             raise ServiceError("InvalidMaxResultsException", "MaxResults must be at least 1.")
-        items, token = page([_difference(each) for each in found], params.get("NextToken"), size)
+        items, token = page(
+            [_difference(each) for each in found], params.get("NextToken"), size, NO_PAGE
+        )
         return {"differences": items, "NextToken": token}
 
 

@@ -3,10 +3,12 @@
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_account.archives import Allowance, ArchiveError
+from local_account.limits import MIB
 from local_account.service import ServiceError
 
 _CONFIGURATION = """\
@@ -26,6 +28,7 @@ _CONFIGURATION = """\
 \tdenyDeleteCurrent = refuse
 \tdenyNonFastForwards = true
 \tfsckObjects = true
+\tmaxInputSize = 2g
 [safe]
 \tdirectory = *
 [transfer]
@@ -34,8 +37,12 @@ _CONFIGURATION = """\
 # an archive is what was committed, whatever a `.gitattributes` in it says
 _ATTRIBUTES = "* -export-ignore -export-subst -filter -ident -text !working-tree-encoding\n"
 _PENDING = "refs/codecommit/pending"
-_NO_REFERENCE = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|^[./-]|[./]$|\.lock(/|$)")
+_NO_REFERENCE = re.compile(
+    r"[\x00-\x20\x7f\ud800-\udfff~^:?*\[\\]|\.\.|@\{|//|/\.|^[./-]|[./]$|\.lock(/|$)"
+)
 NO_COMMIT = "0" * 40
+_MOST_ARCHIVED_BYTES = 256 * MIB
+_TOO_LARGE = "FolderContentSizeLimitExceededException"
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
@@ -147,7 +154,9 @@ class Bare:
         """Return the commit of each branch and tag, by full name."""
         fields = "%(refname) %(objectname) %(*objectname)"
         lines = self.run("for-each-ref", f"--format={fields}", "refs/heads", "refs/tags")
-        words = (line.split() for line in lines.decode().splitlines())
+        words = (
+            line.split() for line in lines.decode(errors="surrogateescape").split("\n") if line
+        )
         return {name: ids[-1] for name, *ids in words}
 
     def commit_of(self, name: str) -> str:
@@ -197,8 +206,34 @@ class Bare:
         return found
 
     def archive(self, commit_id: str) -> bytes:
-        """Return the files of a commit as a zip archive."""
+        """Return the files of a commit as a zip archive, which is made in memory.
+
+        Raises
+        ------
+        ServiceError
+            If it has too many files for that, or too large ones.
+        """
+        allowance = Allowance(f"Commit {commit_id}", _MOST_ARCHIVED_BYTES)
+        try:
+            for size in self._sizes(commit_id):
+                allowance.admit("", size)
+        except ArchiveError as error:
+            raise ServiceError(_TOO_LARGE, f"{error}, which is the most in an archive.") from error
         return self.run("archive", "--format=zip", commit_id)
+
+    def _sizes(self, commit_id: str) -> Iterator[int]:
+        """Yield the size of each file of a commit: a small pack may list any number of them."""
+        command = ["git", f"--git-dir={self.folder}", "ls-tree", "-r", "-l", commit_id]
+        variables = environment(self.folder.parent)
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=variables
+        ) as listing:
+            try:
+                for line in listing.stdout or ():
+                    size = line.split(maxsplit=4)[3]
+                    yield int(size) if size != b"-" else 0
+            finally:
+                listing.kill()
 
     def prepare(self, parent: str, new: NewCommit) -> str:
         """Write a commit, to which no branch points yet, and return its id."""

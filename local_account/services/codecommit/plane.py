@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from local_account.services.codecommit.git import Bare
 from local_account.services.eventbridge import Event, new_event
 
 Params = dict[str, Any]
+NO_PAGE = "InvalidContinuationTokenException"
 
 _STATE_CHANGE = "CodeCommit Repository State Change"
 # what the names of errors call a member of a request, where that is not the member's own name
@@ -171,19 +172,3 @@ def _change(full_name: str, before: str | None, after: str | None) -> Params:
         **commits,
         **former,
     }
-
-
-def page(items: Sequence[Any], token: str | None, size: int) -> tuple[list[Any], str | None]:
-    """Return a page of a listing, and the token of the next one.
-
-    Raises
-    ------
-    ServiceError
-        If the token is none of ours.
-    """
-    if token is not None and not token.isdecimal():
-        message = f"The continuation token {token!r} is not valid."
-        raise ServiceError("InvalidContinuationTokenException", message)
-    start = int(token or 0)
-    end = start + size
-    return list(items[start:end]), str(end) if end < len(items) else None

@@ -1,15 +1,13 @@
 """The git remote of CodeCommit's repositories: `git http-backend`, for whom the guard lets in."""
 
-import gzip
 import os
 import re
 import signal
 import subprocess
 import tempfile
 import threading
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import IO, Any, NamedTuple, Protocol
 
 from local_account.authorization.documents import Access
@@ -17,6 +15,7 @@ from local_account.authorization.principals import Principal
 from local_account.operations import Environ
 from local_account.service import Account, ServiceError
 from local_account.services.codecommit import CodeCommit
+from local_account.services.codecommit.bodies import PIECE, pieces, pushed
 from local_account.services.codecommit.git import environment
 from local_account.services.codecommit.plane import Repository
 
@@ -28,10 +27,14 @@ _ASKED = re.compile(
     rf"{PREFIX}(?P<name>[\w.-]+)/(?:(?P<refs>info/refs)|(?P<service>git-(?:upload|receive)-pack))",
     re.ASCII,
 )
-_PIECE = 65_536
-_MOST_REFERENCES = 4000
 _NO_BACKEND = "git http-backend answered nothing: install the git that has it."
-_STATUS_TEXT = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
+_STATUS_TEXT = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    413: "Content Too Large",
+}
 
 
 class Guard(Protocol):
@@ -113,7 +116,7 @@ class GitRemote:
             body.seek(0)
             variables = self._variables(environ, asked, repository, size)
             if asked.pushes and not asked.advertised:
-                references = _pushed(body, environ.get("HTTP_CONTENT_ENCODING", ""))
+                references = pushed(body, environ.get("HTTP_CONTENT_ENCODING", ""))
                 named = {"codecommit:references": tuple(references)} if references else {}
                 guard.require(principal, Access(action, resource, named))
                 service = self._codecommit.called_by(principal.arn)
@@ -129,10 +132,10 @@ class GitRemote:
 
     @contextmanager
     def _spooled(self, environ: Environ) -> Iterator[IO[bytes]]:
-        """Write the body of a request to disk, whatever its size; git reads it from there."""
+        """Write the body of a request to disk, up to a limit; git reads it from there."""
         # without a buffer: git reads on from where the file was left
         with tempfile.TemporaryFile(buffering=0, dir=self._account.state) as body:
-            for piece in _pieces(environ):
+            for piece in pieces(environ):
                 body.write(piece)
             yield body
 
@@ -208,7 +211,7 @@ class _Stream:
         self._source, self._end = source, end
 
     def __iter__(self) -> Iterator[bytes]:
-        while piece := self._source.read1(_PIECE):
+        while piece := self._source.read1(PIECE):
             yield piece
 
     def close(self) -> None:
@@ -228,50 +231,6 @@ def _asked_of(environ: Environ) -> _Asked:
         message = "Only git's smart HTTP protocol is served: a newer git has it."
         raise ServiceError("InvalidRequest", message, 403)
     return _Asked(found["name"], asked[1] if asked else found["service"], advertised)
-
-
-def _pieces(environ: Environ) -> Iterator[bytes]:
-    """Read a body to its end; one that ends before is its client's, who is gone."""
-    source, chunked = environ["wsgi.input"], environ.get("wsgi.input_terminated", False)
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isdecimal():
-        raise ServiceError("InvalidRequest", f"The Content-Length {length!r} is no number.", 400)
-    left = int(length)
-    while chunked or left:
-        try:
-            piece = source.read(_PIECE if chunked else min(_PIECE, left))
-        except OSError as error:  # the chunks end before the last one
-            raise ConnectionError(str(error)) from error
-        if not piece:
-            if left and not chunked:
-                raise ConnectionError("the client is gone")
-            return
-        left -= 0 if chunked else len(piece)
-        yield piece
-
-
-def _pushed(body: IO[bytes], encoding: str) -> list[str]:
-    """Return the references that a push is about; its body can be read again afterwards."""
-    packed = gzip.GzipFile(fileobj=body) if encoding == "gzip" else nullcontext(body)
-    try:
-        with packed as lines:
-            return list(_references(lines))
-    except (ValueError, OSError, EOFError, zlib.error) as error:
-        message = f"The push does not begin with the references that it is about: {error}."
-        raise ServiceError("InvalidRequest", message, 400) from error
-    finally:
-        body.seek(0)
-
-
-def _references(lines: Any) -> Iterator[str]:
-    for _ in range(_MOST_REFERENCES + 1):
-        size = int(lines.read(4) or b"0", 16)
-        if size < 4:  # a flush, after which the objects come
-            return
-        words = lines.read(size - 4).partition(b"\0")[0].split()
-        if len(words) == 3:
-            yield words[2].decode(errors="replace")
-    raise ValueError(f"there are more than {_MOST_REFERENCES}")
 
 
 def _head(source: IO[bytes]) -> list[tuple[str, str]]:

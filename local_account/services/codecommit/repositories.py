@@ -7,7 +7,8 @@ import uuid
 
 from local_account.service import ServiceError
 from local_account.services.codecommit.git import Bare
-from local_account.services.codecommit.plane import Params, Plane, Repository, page
+from local_account.services.codecommit.plane import NO_PAGE, Params, Plane, Repository
+from local_account.services.paging import page
 
 _NAME = re.compile(r"[\w.-]{1,100}", re.ASCII)
 _PER_PAGE, _MOST_NAMES, _MOST_TAGS = 1000, 25, 50
@@ -72,7 +73,7 @@ class Repositories(Plane):
         if params.get("order") == "descending":
             rows.reverse()
         shown = [{"repositoryName": each.name, "repositoryId": each.id} for each in rows]
-        items, token = page(shown, params.get("nextToken"), _PER_PAGE)
+        items, token = page(shown, params.get("nextToken"), _PER_PAGE, NO_PAGE)
         return {"repositories": items, "nextToken": token}
 
     def delete_repository(self, params: Params) -> Params:

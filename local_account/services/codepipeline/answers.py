@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-from local_account.service import ServiceError
 from local_account.services.codepipeline.records import (
     IN_PROGRESS,
     ActionRun,
@@ -14,11 +13,12 @@ from local_account.services.codepipeline.records import (
     Revision,
     Stage,
 )
+from local_account.services.paging import page
 
 _PAGE = 100
 
 
-def page(params: Record, member: str, rows: list[Any]) -> Record:
+def listing(params: Record, member: str, rows: list[Any]) -> Record:
     """Return a page of a listing and the token of the next one.
 
     Raises
@@ -26,12 +26,9 @@ def page(params: Record, member: str, rows: list[Any]) -> Record:
     ServiceError
         If the token is none.
     """
-    token = params.get("nextToken", "0")
-    if not token.isdecimal():
-        message = f"The next token {token!r} is not one that was returned"
-        raise ServiceError("InvalidNextTokenException", message)
-    end = int(token) + params.get("maxResults", _PAGE)
-    return {member: rows[int(token) : end], **({"nextToken": str(end)} if end < len(rows) else {})}
+    size = params.get("maxResults", _PAGE)
+    shown, token = page(rows, params.get("nextToken"), size, "InvalidNextTokenException")
+    return {member: shown, "nextToken": token}
 
 
 def listed_pipeline(pipeline: Pipeline) -> Record:

@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_account.archives import UNREADABLE_ZIP
 from local_account.services.codepipeline.records import ActionFailed, Artifact, Record
 
 _ALPHABET = string.ascii_letters + string.digits
@@ -72,7 +73,7 @@ def read_file(s3: Any, artifact: Artifact, path: str) -> str:
     except KeyError as error:
         message = f"The file {path} is not {where}"
         raise ActionFailed("ConfigurationError", message) from error
-    except (zipfile.BadZipFile, UnicodeDecodeError) as error:
+    except (*UNREADABLE_ZIP, UnicodeDecodeError) as error:
         message = f"The file {path} cannot be read {where}: {error}"
         raise ActionFailed("ConfigurationError", message) from error
 

@@ -90,7 +90,8 @@ class Definitions(JsonService):
         """Return a page of the pipelines."""
         with self._lock:
             found = [self._pipelines[name] for name in sorted(self._pipelines)]
-        return answers.page(params, "pipelines", [answers.listed_pipeline(each) for each in found])
+        rows = [answers.listed_pipeline(each) for each in found]
+        return answers.listing(params, "pipelines", rows)
 
     def delete_pipeline(self, params: Record) -> None:
         """Delete a pipeline, whose executions end at once; one that is gone already is fine."""

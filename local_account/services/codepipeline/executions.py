@@ -61,7 +61,7 @@ class Executions(Definitions):
                 for each in reversed(pipeline.executions.values())
                 if wanted is None or each.stages.get(wanted) == SUCCEEDED
             ]
-        return answers.page(params, "pipelineExecutionSummaries", found)
+        return answers.listing(params, "pipelineExecutionSummaries", found)
 
     def get_pipeline_state(self, params: Record) -> Record:
         """Return what is going on in each stage."""
@@ -74,7 +74,7 @@ class Executions(Definitions):
             pipeline = self._pipeline(params["pipelineName"])
             runs = sorted(_runs(pipeline, params.get("filter", {})), key=lambda run: -run.started)
             found = [answers.action_execution(run, self.account.region) for run in runs]
-        return answers.page(params, "actionExecutionDetails", found)
+        return answers.listing(params, "actionExecutionDetails", found)
 
     def stop_pipeline_execution(self, params: Record) -> Record:
         """End an execution: when its actions have ended, or at once."""

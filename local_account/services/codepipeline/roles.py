@@ -1,5 +1,6 @@
 """The roles of pipelines and of their actions, with whose rights CodePipeline does everything."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +37,13 @@ class ActionRole:
         """
         return self.account.client(service, credentials=self._credentials())
 
-    def require(self, action: str, resource: str) -> None:
+    def require(self, action: str, resource: str, context: Mapping[str, str] | None = None) -> None:
         """Refuse what the role may not do and no request shows.
+
+        Parameters
+        ----------
+        context
+            The condition keys of the access.
 
         Raises
         ------
@@ -45,7 +51,7 @@ class ActionRole:
             In IAM's words.
         """
         self._credentials()
-        self.account.identities.require(self.arn, action, resource, SERVICE)
+        self.account.identities.require(self.arn, action, resource, SERVICE, context)
 
     def _credentials(self) -> Credentials:
         name = self.pipeline_arn.rpartition(":")[2]

@@ -26,9 +26,12 @@ class Repositories(Protocol):
 
 def from_connection(work: Work) -> Result:
     """Fail as an action does whose connection is not finished, if the role may use it at all."""
-    arn = work.run.configuration["ConnectionArn"]
+    configuration = work.run.configuration
+    arn = configuration["ConnectionArn"]
+    service = arn.split(":")[2]
+    context = {f"{service}:FullRepositoryId": configuration["FullRepositoryId"]}
     try:
-        work.role.require(f"{arn.split(':')[2]}:UseConnection", arn)
+        work.role.require(f"{service}:UseConnection", arn, context)
     except ServiceError as error:
         message = f"Unable to use Connection: {arn}. {error.message}"
         raise ActionFailed("PermissionError", message) from error

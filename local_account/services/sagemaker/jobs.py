@@ -8,10 +8,11 @@ from typing import ClassVar, Literal
 
 from local_account.contained import Process
 from local_account.images import ImageError
+from local_account.log_shipping import LogStream
 from local_account.sandbox import Command
 from local_account.service import ServiceError
 from local_account.services.sagemaker import data
-from local_account.services.sagemaker.containers import LogStream, arguments
+from local_account.services.sagemaker.containers import arguments
 from local_account.services.sagemaker.plane import Plane, Record, Table, invalid
 from local_account.services.sagemaker.roles import ExecutionRole
 
@@ -147,7 +148,7 @@ class Jobs:
             network=not isolated,
         )
         group, stream = f"/aws/sagemaker/{self.prefix}s", f"{name}/algo-1-{int(time.time())}"
-        logs = LogStream(role.client("logs"), group, stream, command.log)
+        logs = LogStream(command.log, role.client("logs"), group, stream)
         return self._wait(job, self._plane.start_container(command), logs)
 
     def _wait(self, job: Record, process: Process, logs: LogStream) -> Ended:

@@ -11,6 +11,7 @@ from local_account.contained import Isolation, Process
 from local_account.images import Images
 from local_account.sandbox import Command, Sandbox
 from local_account.service import Account, ServiceError
+from local_account.services.paging import page
 
 Record = dict[str, Any]
 Emit = Callable[[str, str, dict[str, Any]], None]
@@ -148,12 +149,9 @@ class Table:
         rows.sort(key=lambda row: row[key])
         if params.get("SortOrder", order) == "Descending":
             rows.reverse()
-        token = params.get("NextToken", "0")
-        if not token.isdecimal():
-            raise invalid(f"Invalid NextToken {token!r}.")
-        end = int(token) + params.get("MaxResults", _RESULTS_PER_PAGE)
-        more = {"NextToken": str(end)} if end < len(rows) else {}
-        return {listed: rows[int(token) : end], **more}
+        size = params.get("MaxResults", _RESULTS_PER_PAGE)
+        shown, token = page(rows, params.get("NextToken"), size, "ValidationException")
+        return {listed: shown, "NextToken": token}
 
     def _matches(self, row: Record, params: Record) -> bool:
         tests = [

@@ -9,9 +9,10 @@ import time
 from local_account.archives import ArchiveError, extract_tar
 from local_account.contained import Process
 from local_account.images import ImageError
+from local_account.log_shipping import LogStream
 from local_account.sandbox import Command
 from local_account.services.sagemaker import data
-from local_account.services.sagemaker.containers import LogStream, arguments
+from local_account.services.sagemaker.containers import arguments
 from local_account.services.sagemaker.plane import Plane, Record
 from local_account.services.sagemaker.roles import ExecutionRole
 
@@ -41,7 +42,7 @@ class Variant:
         self._folder = plane.account.state / "endpoints" / endpoint / secrets.token_hex(4)
         stream = f"{self.name}/i-{secrets.token_hex(8)}"
         log, group = self._folder / "container.log", f"/aws/sagemaker/Endpoints/{endpoint}"
-        self._logs = LogStream(self._role.client("logs"), group, stream, log)
+        self._logs = LogStream(log, self._role.client("logs"), group, stream)
         self._process: Process | None = None
         self._port = 0
         self._open, self._idle = 0, threading.Condition()

@@ -1,4 +1,4 @@
-"""Refuses to open files for writing outside the base directory.
+"""Refuses to open files for writing outside the base directory, and hides what the image lacks.
 
 Python imports this by its name before a program starts: the contract tests put its folder on the
 path of each process. It sees what Python opens; what libraries write by themselves it does not.
@@ -6,6 +6,8 @@ path of each process. It sees what Python opens; what libraries write by themsel
 
 import os
 import sys
+
+from model_code.tests.watch.absent import hide
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _ALLOWED = (os.path.realpath(os.environ["SAGEMAKER_BASE_DIR"]) + "/", "/dev/", "/proc/")
@@ -25,3 +27,4 @@ def _refuse(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_refuse)
+hide(os.environ["ABSENT_PACKAGES"].split(","))

@@ -63,6 +63,7 @@ class StepFunctions:
     """Executions and what they did."""
 
     def __init__(self) -> None:
+        self.created = STARTED
         self.executions: dict[str, Document] = {}
         self.histories: dict[str, list[Document]] = {}
 
@@ -70,6 +71,9 @@ class StepFunctions:
         if executionArn not in self.executions:
             raise refusal("ExecutionDoesNotExist", "no")
         return self.executions[executionArn]
+
+    def describe_state_machine(self, stateMachineArn: str) -> Document:
+        return {"creationDate": self.created}
 
     def get_paginator(self, operation: str) -> Pages:
         return {
@@ -85,6 +89,30 @@ class StepFunctions:
         for execution in self.executions.values():
             if execution["status"] == statusFilter:
                 yield execution
+
+
+class Parameters:
+    """One parameter: when each of its values was written; not at all before the first."""
+
+    def __init__(self) -> None:
+        self.written = [STARTED]
+
+    def get_parameter(self, Name: str) -> Document:
+        self._require()
+        return {"Parameter": {"Name": Name, "Value": f"{{}} {len(self.written)}"}}
+
+    def get_paginator(self, operation: str) -> Pages:
+        assert operation == "get_parameter_history"
+        return Pages("Parameters", self._history)
+
+    def _history(self, Name: str) -> Iterator[Document]:
+        self._require()
+        for number, moment in enumerate(self.written, start=1):
+            yield {"Name": Name, "Version": number, "LastModifiedDate": moment}
+
+    def _require(self) -> None:
+        if not self.written:
+            raise refusal("ParameterNotFound", "no")
 
 
 class Buckets:
@@ -221,7 +249,7 @@ class Account:
     def __init__(self, dynamodb: Any) -> None:
         self.sagemaker, self.step_functions, self.s3 = SageMaker(), StepFunctions(), Buckets()
         self.sns, self.logs, self.lambda_ = Topic(), Logs(), Functions()
-        self.codebuild, self.codepipeline = CodeBuild(), CodePipeline()
+        self.codebuild, self.codepipeline, self.ssm = CodeBuild(), CodePipeline(), Parameters()
         self.dynamodb = dynamodb
         self.changes: list[str] = []
         self.refused: dict[str, str] = {}
@@ -236,7 +264,7 @@ class Account:
     def clients(self) -> Iterator[tuple[str, Witness]]:
         for name in (
             *("sagemaker", "step_functions", "s3", "sns", "logs", "lambda_", "dynamodb"),
-            *("codebuild", "codepipeline"),
+            *("codebuild", "codepipeline", "ssm"),
         ):
             yield name, Witness(getattr(self, name), self)
 

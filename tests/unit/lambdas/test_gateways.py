@@ -15,6 +15,7 @@ from model_registry.gateway import record_version
 from model_test.gateway import predict
 from prepare_run.gateway import RunGateway
 from prepare_run.models import Claim
+from shared import images
 from shared.errors import DatasetInvalid, EvaluationInvalid, ModelTestFailed
 from shared.evaluation_files import read_evaluation_file
 
@@ -91,14 +92,23 @@ def test_a_repository_that_may_not_be_asked_is_no_missing_image(
         gateway.has_image(DIGEST)
 
 
-@pytest.mark.parametrize(("value", "found"), [("none", None), ('{"a": 1}', '{"a": 1}')])
-def test_a_parameter_that_is_none_names_no_image(
-    stub: Stub, gateway: RunGateway, value: str, found: str | None
+def test_a_parameter_that_does_not_exist_names_no_image(stub: Stub, gateway: RunGateway) -> None:
+    asked = {"Name": "/demo/dev/image"}
+    stub("ssm").add_response("get_parameter", {"Parameter": {"Value": '{"a": 1}'}}, asked)
+    assert gateway.published_images("/demo/dev/image") == '{"a": 1}'
+    stub("ssm").add_client_error("get_parameter", "ParameterNotFound", expected_params=asked)
+    assert gateway.published_images("/demo/dev/image") is None
+
+
+def test_a_parameter_that_may_not_be_read_is_no_missing_image(
+    stub: Stub, gateway: RunGateway
 ) -> None:
-    stub("ssm").add_response(
-        "get_parameter", {"Parameter": {"Value": value}}, {"Name": "/demo/dev/image"}
-    )
-    assert gateway.published_images("/demo/dev/image") == found
+    for operation in ("get_parameter", "get_parameter_history"):
+        stub("ssm").add_client_error(operation, "AccessDeniedException", "not allowed")
+    with pytest.raises(ClientError, match="not allowed"):
+        gateway.published_images("/demo/dev/image")
+    with pytest.raises(ClientError, match="not allowed"):
+        images.first_published("/demo/dev/image")
 
 
 def test_the_newest_claim_is_that_with_the_highest_number(stub: Stub, gateway: RunGateway) -> None:

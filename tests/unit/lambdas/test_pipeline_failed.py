@@ -17,6 +17,7 @@ from shared.environment import PipelineFailedEnvironment
 from shared.errors import EventInvalid
 from shared.notifying import CLAIM_SECONDS
 from tests.unit.lambdas.account_in_memory import NOW, TABLE, Account, Crash
+from tests.unit.lambdas.conftest import EVENTS
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
@@ -251,6 +252,29 @@ def test_a_build_whose_log_was_never_written_has_no_lines(
     assert look(failed) == "Notified"
     assert "Not found out" not in text(account)
     assert "Last log lines" not in text(account)
+
+
+def test_the_cause_is_not_buried_under_what_codebuild_writes_after_it(
+    account: Account, failed: Document
+) -> None:
+    after = (EVENTS / "codebuild_log_tail.txt").read_text().splitlines()
+    said = [f"line {number}" for number in range(50)]
+    account.logs.streams = {STREAM: [*said, *after]}
+    assert look(failed) == "Notified"
+    told = text(account)
+    assert "  line 30\n" in told
+    assert "  line 49\n" in told
+    assert "line 29\n" not in told
+    assert "[Container]" not in told
+
+
+def test_a_build_that_ran_no_command_has_the_lines_of_codebuild(
+    account: Account, failed: Document
+) -> None:
+    own = [f"[Container] 2026/03/04 09:00:0{number} Phase {number}" for number in range(5)]
+    account.logs.streams = {STREAM: [*own, ""]}
+    look(failed)
+    assert all(line in text(account) for line in own)
 
 
 def test_a_gigabyte_of_log_is_cut_to_what_is_read(account: Account, failed: Document) -> None:

@@ -231,8 +231,8 @@ def test_before_the_first_image_the_one_line_says_what_to_do(gateway: MemoryGate
     with pytest.raises(ImageMissing) as caught:
         prepared(asked(), gateway)
     assert str(caught.value) == (
-        "parameter /demo/dev/image is 'none': no image has been built yet. The pipeline builds "
-        "one of the model code's first commit; see `mlops pipelines follow`."
+        "parameter /demo/dev/image does not exist: no image has been built yet. Look at the "
+        "pipeline, `mlops pipelines follow`, or let it build one, `mlops pipelines start`."
     )
     assert gateway.claims == []
 

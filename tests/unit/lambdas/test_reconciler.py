@@ -9,7 +9,7 @@ import pytest
 
 from reconciler import gateway, logic, sweep
 from reconciler.handler import handler
-from reconciler.models import DatasetVersion, Endpoint
+from reconciler.models import DatasetVersion, Endpoint, Imageless
 from reconciler.sweep import Sweep
 from shared import aws, records
 from shared.datasets import execution_name
@@ -37,6 +37,7 @@ ENVIRONMENT = ReconcilerEnvironment(
     endpoint_name=ENDPOINT,
     endpoint_time_to_live_seconds=3600,
     quiet_period_seconds=300,
+    image_parameter_name="image",
     state_machine_arn=MACHINE,
     start_run_function_arn="start",
     dataset_sealer_function_arn="seal",
@@ -188,21 +189,56 @@ def test_an_upload_that_waits_for_the_first_image_is_started_once_there_is_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     environment(BUCKET_NAME="b", STATE_MACHINE_ARN=MACHINE, IMAGE_PARAMETER_NAME="image")
-    parameter, account.step_functions = ["none"], Starting()
+    account.step_functions, account.ssm.written = Starting(), []
     monkeypatch.setattr(aws, "step_functions", lambda: account.step_functions)
-    asked = SimpleNamespace(get_parameter=lambda Name: {"Parameter": {"Value": parameter[0]}})
-    monkeypatch.setattr(aws, "ssm", lambda: asked)
     account.s3.put(MANIFEST)
+    key = {"manifest_key": MANIFEST, "version_id": f"version-of-{MANIFEST}"}
+    assert start_run(key, context)["status"] == "WaitsForImage"
 
-    def look() -> list[str]:
+    def look(now: datetime) -> list[str]:
         before = len(account.lambda_.invoked)
-        swept()
+        swept(now=now)
         handed = account.lambda_.invoked[before:]
         return [start_run(request, context)["status"] for _, request in handed]
 
-    assert [look(), look()] == [["WaitsForImage"], ["WaitsForImage"]]
-    parameter[0] = "{}"
-    assert [look(), look()] == [["Started"], []]
+    later = NOW + hours(24 * 9)
+    assert [look(NOW), look(later)] == [[], []]
+    account.ssm.written = [later, later + hours(1)]
+    assert [look(later + hours(2)), look(later + hours(2))] == [["Started"], []]
+
+
+@pytest.mark.parametrize(
+    ("deployed", "written", "first_image", "lost"),
+    [
+        # hours ago: it waited for the image
+        (72, 48, 1, True),
+        (72, 72, 24, True),
+        (72, 48, 25, False),
+        # it was in the bucket before the deployment
+        (72, 73, 1, False),
+        # it did not wait
+        (72, 48, 48, False),
+        (72, 25, 26, False),
+        (72, 24, 26, True),
+        (72, 1, 71, True),
+        (72, 0.01, 71, False),
+        (72, 0.01, 0.005, False),
+        # there is no image
+        (72, 1, None, False),
+    ],
+)
+def test_a_manifest_that_waited_is_missed_for_a_day_from_the_first_image_on(
+    deployed: float, written: float, first_image: float | None, lost: bool
+) -> None:
+    before = Imageless(NOW - hours(deployed), NOW - hours(first_image)) if first_image else None
+    version = DatasetVersion("v1", None, NOW - hours(written))
+    assert logic.may_have_lost_its_run(version, NOW, before) is lost
+
+
+def test_images_built_later_do_not_start_what_was_uploaded_long_ago(account: Account) -> None:
+    account.s3.put(MANIFEST, at=STARTED + hours(1))
+    account.ssm.written = [STARTED, STARTED + hours(400)]
+    assert swept(now=STARTED + hours(401)).found.lost_uploads == 0
 
 
 def test_files_without_a_manifest_are_sealed(account: Account) -> None:
@@ -244,7 +280,9 @@ def test_files_are_unsealed_after_the_quiet_period_and_a_while(
     ],
 )
 def test_a_manifest_is_missed_after_a_while_for_a_day(age: timedelta, lost: bool) -> None:
-    assert logic.may_have_lost_its_run(DatasetVersion("v1", None, NOW - age), NOW) is lost
+    long_ago = Imageless(NOW - hours(200), NOW - hours(199))
+    version = DatasetVersion("v1", None, NOW - age)
+    assert logic.may_have_lost_its_run(version, NOW, long_ago) is lost
 
 
 @pytest.mark.parametrize(

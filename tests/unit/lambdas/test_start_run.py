@@ -36,10 +36,12 @@ def variables(environment: Callable[..., None]) -> None:
 
 @pytest.fixture(autouse=True)
 def published(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The parameters of the account; the pipeline has written this one."""
+    """The parameters of the account; the pipeline's build has written this one."""
     parameters = {PARAMETER: '{"training": "t", "processing": "p"}'}
 
     def get_parameter(Name: str) -> dict[str, Any]:
+        if Name not in parameters:
+            raise ClientError({"Error": {"Code": "ParameterNotFound"}}, "GetParameter")
         return {"Parameter": {"Value": parameters[Name]}}
 
     monkeypatch.setattr(aws, "ssm", lambda: SimpleNamespace(get_parameter=get_parameter))
@@ -118,25 +120,35 @@ def test_an_event_of_an_execution_that_runs_is_a_duplicate(
     assert handler(event("s3_object_created"), context)["status"] == "Duplicate"
 
 
-@pytest.mark.parametrize("asked", ["upload", "reconciler", "schedule"])
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("upload", "the reconciler starts the run once there is one"),
+        ("reconciler", "the reconciler starts the run once there is one"),
+        ("schedule", "this hour of the schedule is left out"),
+    ],
+)
 def test_before_the_first_image_nothing_is_started(
     asked: str,
+    said: str,
     published: dict[str, str],
     stub: Stub,
     event: Event,
     context: SimpleNamespace,
     capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     request = {
         "upload": event("s3_object_created"),
         "reconciler": {"manifest_key": KEY, "version_id": VERSION_ID},
         "schedule": {"scheduled_time": "2026-03-04T09:00:00Z", "dataset": "v1.0"},
     }[asked]
-    published[PARAMETER] = "none"
+    published.clear()
     stub("step_functions")  # any request is refused
     waits = handler(request, context)
     assert waits["status"] == "WaitsForImage"
     assert '"RunsWaitingForImage":[1' in capsys.readouterr().out
+    assert f"No image is built yet: {said}" in caplog.text
     published[PARAMETER] = "{}"
     stub("step_functions").add_response(
         "start_execution", {"executionArn": EXECUTION, "startDate": datetime.now(UTC)}

@@ -313,8 +313,8 @@ def test_a_renamed_repository_keeps_its_commits(lab: Lab) -> None:
 
 def test_an_archive_is_what_was_committed(lab: Lab) -> None:
     """Whatever attributes say that would change it."""
-    attributes = "secret.txt export-ignore\n*.txt text eol=crlf ident export-subst\n"
-    files = {"__gitattributes": attributes, "secret__txt": "kept", "a__txt": "$Id$ $Format:%H$\n"}
+    attributes = "hidden.txt export-ignore\n*.txt text eol=crlf ident export-subst\n"
+    files = {"__gitattributes": attributes, "hidden__txt": "kept", "a__txt": "$Id$ $Format:%H$\n"}
     first = lab.commit(**files)["commitId"]
     put = [_put("run.sh", "1", fileMode="EXECUTABLE")]
     parent = {"branchName": "main", "parentCommitId": first}
@@ -322,7 +322,7 @@ def test_an_archive_is_what_was_committed(lab: Lab) -> None:
     with zipfile.ZipFile(io.BytesIO(lab.codecommit.archive("lab", made))) as archive:
         found = {each.filename: archive.read(each) for each in archive.infolist()}
         modes = {each.filename: each.external_attr >> 16 & 0o777 for each in archive.infolist()}
-    assert found["secret.txt"] == b"kept"
+    assert found["hidden.txt"] == b"kept"
     assert found["a.txt"] == b"$Id$ $Format:%H$\n"
     assert modes["run.sh"] == 0o755
     with pytest.raises(ServiceError, match="does not exist"):
@@ -381,3 +381,29 @@ def test_an_unwritten_commit_is_seen_by_nobody(lab: Lab) -> None:
 
 def _same(parent: str) -> dict[str, Any]:
     return {"branchName": "main", "parentCommitId": parent, "putFiles": [_put("app.py", "one")]}
+
+
+def test_an_archive_of_more_than_fits_is_refused(lab: Lab) -> None:
+    """Whatever a small pack says is in a tree, such as the same folder many times."""
+    bare = lab.codecommit.repository("lab").bare
+    made = bare.run("hash-object", "-w", "--stdin", given=b"x").decode().strip()
+    kind = "100644 blob"
+    for count in (150, 150):
+        listed = "".join(f"{kind} {made}\t{number}\n" for number in range(count))
+        made, kind = bare.run("mktree", given=listed.encode()).decode().strip(), "040000 tree"
+    who = "Ada <ada@example.com> 0 +0000"
+    written = f"tree {made}\nauthor {who}\ncommitter {who}\n\nmany\n".encode()
+    commit = (
+        bare.run("hash-object", "-t", "commit", "-w", "--stdin", given=written).decode().strip()
+    )
+    with pytest.raises(ServiceError, match="over 268435456 bytes or 20000 files") as error:
+        lab.codecommit.archive("lab", commit)
+    assert error.value.code == "FolderContentSizeLimitExceededException"
+
+
+def test_a_reference_whose_name_is_not_utf8_hides_no_other(lab: Lab) -> None:
+    commit = lab.commit(a__txt="1")["commitId"]
+    lab.codecommit.repository("lab").bare.run("update-ref", "refs/heads/\udcff", commit)
+    assert lab.ask("ListBranches")["branches"] == ["main", "\udcff"]
+    asked = {"branchName": "\udcfe", "commitId": commit}
+    assert lab.refused("CreateBranch", **asked) == "InvalidBranchNameException"

@@ -106,6 +106,19 @@ def test_what_is_refused(
         _apply(root, _layer(tmp_path, *members), below=below)
 
 
+@pytest.mark.parametrize(("name", "value"), [("mtime", "1e300"), ("mtime", "nan")])
+def test_a_time_that_no_file_can_have_is_refused(
+    tmp_path: Path, root: Path, name: str, value: str
+) -> None:
+    entry = tarfile.TarInfo("x")
+    entry.pax_headers = {name: value}
+    path = tmp_path / "odd.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(entry)
+    with pytest.raises(ArchiveError, match=r"odd\.tar cannot be extracted"):
+        _apply(root, path)
+
+
 def test_devices_are_left_out(tmp_path: Path, root: Path) -> None:
     _apply(root, _layer(tmp_path, _of_type(tarfile.CHRTYPE, "dev/null"), ("x", "x")))
     assert sorted(path.name for path in root.iterdir()) == ["dev", "x"]

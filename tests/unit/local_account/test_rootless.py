@@ -1,5 +1,6 @@
 """The rootless builder: what it does with a Dockerfile, what it keeps, and what it refuses."""
 
+import contextlib
 import json
 import tarfile
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from local_account import environments
 from local_account.contained import Isolation
 from local_account.image_builds import locked_environments
 from local_account.image_builds.building import Asked
@@ -20,6 +22,7 @@ from tests.conftest import CACHE
 
 BASE = f"python:3.12-slim@sha256:{'1' * 64}"
 HEAD = f"FROM {BASE}\nWORKDIR /opt/program\n"
+LOCKED = "--require-hashes --only-binary=:all:"
 
 
 class Bench:
@@ -139,6 +142,12 @@ def test_copies_have_modes_that_do_not_depend_on_the_checkout(plain: Bench) -> N
     assert {(m.uid, m.gid, m.mtime) for m in _members(image)} == {(0, 0, 0)}
 
 
+def test_a_link_that_stays_in_the_context_is_followed(plain: Bench) -> None:
+    plain.write("real/a.py")
+    (plain.context / "way").symlink_to("real")
+    assert list(_files(plain.build(HEAD + "COPY way/a.py .\n"))) == ["opt/program/a.py"]
+
+
 def test_the_same_content_is_the_same_digest_and_other_content_another(plain: Bench) -> None:
     plain.write("a.py", "1")
     first = plain.build(HEAD + "COPY a.py .\n")
@@ -192,15 +201,78 @@ def test_a_command_that_fails_is_named_with_its_line(bench: Bench) -> None:
 
 
 def test_an_environment_below_tmp_leaves_nothing_in_the_image(bench: Bench) -> None:
-    (bench.cache / "environments").unlink()
-    key = locked_environments.EMPTY
-    copy = bench.cache / "environments" / key
-    locked_environments.copy_of(locked_environments.empty(CACHE, Console(lambda _: None)), copy)
-    (copy / ".complete").touch()
+    _own_store(bench)
     image = bench.build(HEAD + 'RUN python -c \'open("/tmp/x", "w")\'\n')
     assert str(bench.cache).startswith("/tmp/")
     if bench.isolation == "bwrap":
         assert list(_files(image)) == ["tmp/x"]
+
+
+def _own_store(bench: Bench) -> Path:
+    """Give a bench a store of its own, with the empty environment."""
+    store = bench.cache / "environments"
+    store.unlink()
+    copy = store / locked_environments.EMPTY
+    locked_environments.copy_of(locked_environments.empty(CACHE, Console(lambda _: None)), copy)
+    (copy / ".complete").touch()
+    return store
+
+
+def test_nothing_of_an_image_has_a_part_in_the_environment_of_a_lock_file(bench: Bench) -> None:
+    store = _own_store(bench)
+    lock = f"# {bench.isolation}\n"
+    bench.write("r.lock", lock)
+    bench.write("evil/sitecustomize.py", "import sys; open(sys.prefix + '/evil', 'w')\n")
+    bench.write("evil/pip/__main__.py", "import sys; open(sys.prefix + '/evil', 'w')\n")
+    bench.build(
+        HEAD + "ENV PYTHONPATH=/opt/program PIP_REQUIREMENT=/nowhere\nCOPY evil .\n"
+        f"COPY r.lock /tmp/\nRUN python -m pip install {LOCKED} -r /tmp/r.lock\n"
+    )
+    made = store / environments.key_of(lock.encode())
+    assert (made / ".complete").exists()
+    assert not (made / "evil").exists()
+
+
+def test_a_link_of_an_image_leads_to_no_lock_file_of_this_machine(
+    bench: Bench, tmp_path: Path
+) -> None:
+    store = _own_store(bench)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "r.lock").write_text("# another\n")
+    (bench.context / "linked").mkdir()
+    (bench.context / "linked/out").symlink_to(outside)
+    install = f"RUN python -m pip install {LOCKED} -r linked/out/r.lock\n"
+    with contextlib.suppress(BuildError):  # a plain process sees this machine's files
+        bench.build(HEAD + "COPY linked linked\n" + install)
+    assert not (store / environments.key_of(b"# another\n")).exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "echo home = / >> $P/pyvenv.cfg",
+        "rm $P/bin/python; ln -s /tmp/python $P/bin/python",
+        "ln -s /tmp/python $P/bin/python9",
+    ],
+)
+def test_a_command_that_changes_the_interpreter_of_its_environment_fails(
+    bench: Bench, change: str
+) -> None:
+    store = _own_store(bench)
+    find = "P=$(python -c 'import sys; print(sys.prefix)')"
+    with pytest.raises(BuildError, match=r"changed pyvenv\.cfg or bin/python"):
+        bench.build(HEAD + f"RUN pip --version; {find}; {change}\n")
+    assert [path.name for path in store.iterdir()] == [locked_environments.EMPTY]
+
+
+def test_a_command_cannot_make_the_marker_of_its_environment_a_link(
+    bench: Bench, tmp_path: Path
+) -> None:
+    _own_store(bench)
+    mark = "ln -s $T $(python -c 'import sys; print(sys.prefix)')/.complete"
+    bench.build(HEAD + f"ENV T={tmp_path}/made\nRUN pip --version; {mark}\n")
+    assert not (tmp_path / "made").exists()
 
 
 def test_python_is_the_environments(bench: Bench) -> None:
@@ -246,50 +318,6 @@ def _unexpected(*_: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "file"),
-    [
-        (
-            "python -m pip install --require-hashes --only-binary :all: -r /tmp/r.lock",
-            "/tmp/r.lock",
-        ),
-        ("pip3 install --require-hashes --requirement=r.lock -q", "r.lock"),
-        ("pip install -r r.lock", ""),
-        ("pip install --require-hashes -r a -r b", ""),
-        ("pip install --require-hashes -r a numpy", ""),
-        ("pip install --require-hashes -r a && rm x", ""),
-        ("pip download --require-hashes -r a", ""),
-        ("pip install --require-hashes --target x -r a", ""),
-    ],
-)
-def test_which_command_only_installs_a_lock_file(text: str, file: str) -> None:
-    assert locked_environments.lock_file_of(text) == file
-
-
-def test_an_environment_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
-    def fails(folder: Path) -> int:
-        folder.mkdir()
-        return 3
-
-    with pytest.raises(BuildError, match="exit code: 3"):
-        locked_environments.made(tmp_path, "0" * 16, fails)
-    assert list((tmp_path / "environments").iterdir()) == []
-
-
-def test_an_environment_replaces_one_that_nobody_finished(tmp_path: Path) -> None:
-    (tmp_path / "environments" / ("0" * 16) / "half").mkdir(parents=True)
-
-    def works(folder: Path) -> int:
-        (folder / "whole").mkdir(parents=True)
-        return 0
-
-    made = locked_environments.made(tmp_path, "0" * 16, works)
-    assert sorted(path.name for path in made.iterdir()) == [".complete", "whole"]
-    again = locked_environments.made(tmp_path, "0" * 16, works)  # somebody was faster
-    assert again == made
-    assert [path.name for path in (tmp_path / "environments").iterdir()] == ["0" * 16]
-
-
-@pytest.mark.parametrize(
     ("dockerfile", "expected"),
     [
         ("FROM python:latest", "1: FROM python:latest: python:latest names no digest"),
@@ -307,6 +335,9 @@ def test_an_environment_replaces_one_that_nobody_finished(tmp_path: Path) -> Non
         (HEAD + "COPY ../a.txt b.txt c", "3: .*the destination must end with /"),
         (HEAD + "COPY a.txt", "3: .*one source or more and a destination"),
         (HEAD + "COPY link .", "3: .*link is a link"),
+        (HEAD + "COPY out/secret .", "3: .*out/secret leads through a link out of the build"),
+        (HEAD + "COPY o*/s* .", "3: .* leads through a link out of the build context"),
+        (HEAD + "COPY out/deep .", "3: .* leads through a link out of the build context"),
         (HEAD + "ENV PATH=/x:$PATH", "3: .*sets PATH to its environment's"),
         (HEAD + "WORKDIR /srv", "3: WORKDIR /srv: /srv is outside"),
     ],
@@ -315,6 +346,10 @@ def test_what_is_refused_by_its_line(plain: Bench, dockerfile: str, expected: st
     plain.write("a.txt")
     plain.write("b.txt")
     (plain.context / "link").symlink_to("/etc/passwd")
+    outside = plain.cache / "outside"
+    (outside / "deep").mkdir(parents=True)
+    (outside / "secret").write_text("of this machine")
+    (plain.context / "out").symlink_to(outside)
     with pytest.raises(DockerfileError, match=f"^Dockerfile:{expected}"):
         plain.build(dockerfile)
 

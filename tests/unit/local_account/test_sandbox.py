@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from local_account.contained import Isolation
+from local_account.environments import base_python
 from local_account.limits import MIB, Limits
-from local_account.sandbox import Command, Sandbox
+from local_account.sandbox import Command, Sandbox, python_folders
 
 ROOT = Path(__file__).parents[3]
 SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
@@ -55,6 +56,14 @@ def _command(folder: Path, script: str, network: bool = True) -> Command:
 def _run(sandbox: Sandbox, command: Command) -> tuple[int | None, str]:
     status = sandbox.start(command).wait(20)
     return status, command.log.read_text()
+
+
+def test_an_environment_does_not_choose_which_python_a_container_sees(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").symlink_to("/etc/secrets/bin/python")
+    (tmp_path / "pyvenv.cfg").write_text("home = /home/somebody/bin\n")
+    own = {sys.base_prefix, str(base_python().parent.parent)}
+    assert set(python_folders(tmp_path)) == {str(tmp_path), *own}
 
 
 def test_output_of_both_streams_and_exit_status(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -14,18 +14,25 @@ NAME = "/example/dev/image"
 DIGEST = "sha256:" + "ab" * 32
 
 
-def _in_use(value: str) -> Any:
+class Absent(Exception):
+    """The parameter does not exist."""
+
+
+def _in_use(value: str | None) -> Any:
     def get_parameter(Name: str) -> Any:
         assert Name == NAME
+        if value is None:
+            raise Absent
         return answer("ssm", "GetParameter", {"Parameter": {"Name": Name, "Value": value}})
 
     outputs = {"ImageParameterName": NAME}
-    parameters = SimpleNamespace(get_parameter=get_parameter)
+    exceptions = SimpleNamespace(ParameterNotFound=Absent)
+    parameters = SimpleNamespace(get_parameter=get_parameter, exceptions=exceptions)
     return images_in_use(deployment(stack_outputs=lambda stack: outputs, ssm=parameters))
 
 
 def test_before_the_first_build_there_are_none() -> None:
-    assert _in_use("none") is None
+    assert _in_use(None) is None
 
 
 def test_a_build_names_both_images_and_its_commit() -> None:

@@ -28,6 +28,7 @@ STORAGE_OUTPUTS = {
     "KeyArn": "arn:key",
     "RepositoryName": "models",
     "ModelPackageGroupName": "group",
+    "ImageParameterName": "/example/dev/image",
 }
 
 
@@ -108,6 +109,28 @@ class SageMaker(Lists):
         return {"EndpointConfigArn": EndpointConfigName, "ProductionVariants": [variant]}
 
 
+class ParameterNotFound(ClientError):
+    """SSM has no such parameter."""
+
+
+class Parameters:
+    """SSM with the images in use, if any were built."""
+
+    exceptions: ClassVar = SimpleNamespace(ParameterNotFound=ParameterNotFound)
+
+    def __init__(self, built: bool) -> None:
+        self.built = built
+
+    def get_parameter(self, Name: str) -> None:
+        assert Name == STORAGE_OUTPUTS["ImageParameterName"]
+        if not self.built:
+            raise ParameterNotFound({"Error": {"Code": "ParameterNotFound"}}, "Parameter")
+
+    def delete_parameter(self, Name: str) -> None:
+        self.get_parameter(Name)
+        self.built = False
+
+
 def _uri(name: str) -> str:
     return f"s3://{'bucket-two' if name.startswith(OTHERS) else 'bucket'}/runs/0123/1/training"
 
@@ -130,7 +153,12 @@ def _sagemaker(*gone: str) -> SageMaker:
 
 
 def _deployment(
-    storage: dict[str, Any], names: dict[str, str], gone: tuple[str, ...] = (), **more: Any
+    storage: dict[str, Any],
+    names: dict[str, str],
+    gone: tuple[str, ...] = (),
+    *,
+    built: bool = True,
+    **more: Any,
 ) -> Deployment:
     outputs = {
         "example-dev-storage": STORAGE_OUTPUTS,
@@ -145,6 +173,7 @@ def _deployment(
         scheduler=Lists(list_schedules=[{"Schedules": schedules}]),
         stepfunctions=Lists(list_executions=[{"executions": [{"executionArn": "arn:run"}]}]),
         s3=SimpleNamespace(list_object_versions=lambda **request: versions),
+        ssm=Parameters(built),
         **more,
     )
     root = Path(teardown.__file__).parents[1]
@@ -172,7 +201,21 @@ def test_what_goes_is_listed_in_the_order_in_which_it_can_go() -> None:
         f"model {RUN}",
         "model package version arn:group/1",
         "all objects in bucket bucket",
+        "image parameter /example/dev/image",
     ]
+
+
+def test_before_the_first_build_there_is_no_parameter_to_delete() -> None:
+    kinds = {each.kind for each in leftovers(_deployment(OWN, OWN_NAMES, built=False))}
+    assert "image parameter" not in kinds
+
+
+def test_the_parameter_is_deleted_and_may_be_gone() -> None:
+    parameters = Parameters(built=True)
+    target = cast("Target", SimpleNamespace(ssm=parameters))
+    for _ in range(2):
+        remove(target, Leftover("image parameter", "/example/dev/image"))
+    assert not parameters.built
 
 
 def test_of_a_model_that_is_gone_the_tag_tells_whose_its_configuration_is() -> None:

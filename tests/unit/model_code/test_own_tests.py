@@ -69,9 +69,9 @@ def with_syntax_error(checkout: Checkout) -> None:
     checkout.edit("model.py", "def fit(", "def fit((")
 
 
-def with_import_error(checkout: Checkout) -> None:
-    checkout.edit("model.py", "import xgboost as xgb\n", "import lightgbm\nimport xgboost as xgb\n")
-    checkout.edit("model.py", "    num_round = ", "    print(lightgbm)\n    num_round = ")
+def with_package_of_another_image(checkout: Checkout) -> None:
+    checkout.edit("model.py", "import xgboost as xgb\n", "import pandas\nimport xgboost as xgb\n")
+    checkout.edit("model.py", "    num_round = ", "    print(pandas)\n    num_round = ")
 
 
 def with_failing_test(checkout: Checkout) -> None:
@@ -103,8 +103,9 @@ def with_chance(checkout: Checkout) -> None:
     [
         (with_syntax_error, "model.py:25:9: invalid-syntax: Expected `)`, found `(`"),
         (
-            with_import_error,
-            "`train` ended with exit code 1: AlgorithmError: ModuleNotFoundError: ",
+            with_package_of_another_image,
+            "`train` ended with exit code 1: AlgorithmError: ModuleNotFoundError: No module named "
+            "'pandas'",
         ),
         (with_failing_test, "::test_two - AssertionError: one and one are not three"),
         (without_model, "`train` ended with exit code 0 but model/ has nothing; expected "),
