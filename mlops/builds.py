@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _OWN, _OWN_LINES = "[Container] ", 40
 """How CodeBuild begins its own lines, and how many it writes around a command that fails."""
 _BAD = ("FAILED", "FAULT", "TIMED_OUT", "STOPPED")
+_STOP_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,26 @@ def _cause(phase: Any) -> str:
         for each in phase.get("contexts", [])
     ]
     return one_line("; ".join(filter(None, told))) or phase["phaseStatus"]
+
+
+def stop_builds(target: Target, build_ids: Sequence[str]) -> list[str]:
+    """Stop those of some builds that go on; return, once none does, the few that take too long."""
+    deadline = time.monotonic() + _STOP_SECONDS
+    left = _going_on(target, build_ids)
+    for each in left:
+        target.codebuild.stop_build(id=each)
+    while left and time.monotonic() < deadline:
+        left = _going_on(target, left)
+        if left:
+            time.sleep(target.poll_seconds)
+    return left
+
+
+def _going_on(target: Target, build_ids: Sequence[str]) -> list[str]:
+    if not build_ids:  # of which the service refuses to tell
+        return []
+    described = target.codebuild.batch_get_builds(ids=list(build_ids))["builds"]
+    return [each["id"] for each in described if each["buildStatus"] == "IN_PROGRESS"]
 
 
 def build_log(target: Target, build: Build, lines: int) -> list[str]:

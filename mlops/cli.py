@@ -74,6 +74,7 @@ app.command("repo-url")(repo_url.repo_url)
 app.command("base-image")(base_image.base_image)
 app.add_typer(pipelines.app, name="pipelines")
 for act in (
+    pipeline_control.start,
     pipeline_control.retry,
     pipeline_control.stop,
     pipeline_control.approve,

@@ -112,7 +112,8 @@ def retry_run(deployment: Deployment, run: Run) -> Run:
         If it runs still, or has succeeded.
     """
     if run.status in ("RUNNING", "PENDING_REDRIVE", "SUCCEEDED"):
-        again = command(deployment.env, f"runs start --dataset {run.dataset} --again")
+        dataset = "VERSION" if run.dataset == "-" else run.dataset
+        again = command(deployment.env, f"runs start --dataset {dataset} --again")
         stop = command(deployment.env, f"runs stop {run.short_name}")
         other = (
             f"to train the same again: `{again}`"
@@ -125,14 +126,14 @@ def retry_run(deployment: Deployment, run: Run) -> Run:
         )
     described = deployment.target.stepfunctions.describe_execution(executionArn=run.execution_arn)
     asked = read_document(described.get("input"))
-    if not asked.get("dataset"):
+    if "dataset" not in asked:
         raise RequestError(
             f"run {run.name} has an input without a data set, so it cannot be retried. Start one: "
             f"`{command(deployment.env, 'runs start --dataset VERSION')}`."
         )
-    return _start(
-        deployment, {**asked, "trigger": "retry"}, execution_name(str(asked["dataset"]), "retry")
-    )
+    # null is the newest; a commit's run also names its images, and whose they are
+    name = execution_name(str(asked["dataset"] or "newest"), "retry")
+    return _start(deployment, {**asked, "trigger": "retry"}, name)
 
 
 def execution_name(dataset: str, kind: str = "") -> str:

@@ -50,8 +50,8 @@ def images_in_use(deployment: Deployment) -> ImagesInUse | None:
             message=str(document.get("message", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        again = command(deployment.env, "pipelines retry EXECUTION --stage Build --all-actions")
+        again = command(deployment.env, "pipelines start")
         raise ResponseError(
             f"parameter {name} is {value[:80]!r}: {error!r}; expected the JSON document that a "
-            f"build writes. Build again: `{again}`."
+            f"build writes. Let the pipeline write it: `{again}`."
         ) from error

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from mlops.builds import stop_builds
-from mlops.pipeline_history import BUILD, GOES_ON
+from mlops.pipeline_failures import BUILD
+from mlops.pipeline_history import GOES_ON
 from mlops.pipelines import list_actions
 
 if TYPE_CHECKING:

@@ -1,12 +1,14 @@
-"""What acts on executions of the code pipeline: retry, stop, approve, reject."""
+"""What acts on executions of the code pipeline: start, retry, stop, approve, reject."""
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlops.errors import MissingError, RequestError
+from mlops.pipeline_abandon import abandon as abandon_execution
 from mlops.pipeline_history import PipelineExecution
 from mlops.pipelines import find_execution, read_history
 from mlops.project import command
@@ -17,8 +19,63 @@ if TYPE_CHECKING:
     from mlops.target import Deployment
 
 _STOP_SECONDS = 600.0
+_LISTED_SECONDS = 60.0
 _RESUME_SECONDS = 10.0
 Answer = Literal["Approved", "Rejected"]
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def start_execution(deployment: Deployment, commit: str = "") -> PipelineExecution:
+    """Start an execution, of the branch's newest commit unless another is named.
+
+    Raises
+    ------
+    RequestError
+        If `commit` cannot be a commit's full id, which the service asks for.
+    MissingError
+        If the repository has no such commit, as far as this account can tell.
+    """
+    codepipeline, pipeline = deployment.target.codepipeline, deployment.pipeline_name
+    asked: dict[str, Any] = {}
+    if commit:
+        _require_commit(deployment, commit)
+        definition: Any = codepipeline.get_pipeline(name=pipeline)["pipeline"]
+        source = definition["stages"][0]["actions"][0]
+        revision = {"actionName": source["name"], "revisionType": "COMMIT_ID"}
+        asked["sourceRevisions"] = [{**revision, "revisionValue": commit}]
+    started = codepipeline.start_pipeline_execution(name=pipeline, **asked)
+    return _wait_until_listed(deployment, started["pipelineExecutionId"])
+
+
+def _require_commit(deployment: Deployment, commit: str) -> None:
+    if not _COMMIT.fullmatch(commit):
+        raise RequestError(
+            f"--commit is {commit[:60]!r}; expected all 40 hexadecimal digits, as "
+            "`git rev-parse HEAD` prints them."
+        )
+    if deployment.clone_url is None:  # what a connection leads to, its source action will tell
+        return
+    client = deployment.target.codecommit
+    repository = deployment.outputs("model-code")["RepositoryName"]
+    try:
+        client.get_commit(repositoryName=repository, commitId=commit)
+    except client.exceptions.CommitIdDoesNotExistException as error:
+        raise MissingError(
+            f"repository {repository} has no commit {commit}. Push it first, or start the "
+            f"newest: `{command(deployment.env, 'pipelines start')}`."
+        ) from error
+
+
+def _wait_until_listed(deployment: Deployment, execution_id: str) -> PipelineExecution:
+    """Return an execution that was started right now as soon as the service lists it."""
+    deadline = time.monotonic() + _LISTED_SECONDS
+    while True:
+        try:
+            return find_execution(deployment, execution_id)
+        except MissingError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(deployment.target.poll_seconds)
 
 
 def retry_stage(
@@ -36,9 +93,10 @@ def retry_stage(
     chosen = stage or (failed.stage if failed else "")
     if execution.goes_on or not chosen:
         state = "goes on" if execution.goes_on else f"ended {execution.status}"
+        again = command(deployment.env, f"pipelines start --commit {execution.commit or 'COMMIT'}")
         raise RequestError(
             f"execution {execution.short_id} {state} and has no failed stage to retry. Start one "
-            "with a commit: `git commit --allow-empty -m retry && git push`."
+            f"of the same commit: `{again}`."
         )
     deployment.target.codepipeline.retry_stage_execution(
         pipelineName=deployment.pipeline_name,
@@ -65,24 +123,29 @@ def stop_execution(
 ) -> PipelineExecution:
     """Stop an execution and return it once it has ended.
 
-    Without `abandon` its actions that go on are awaited; with it they are left alone.
+    Without `abandon` its actions that go on are awaited; with it its builds are stopped as well,
+    and what it waits for besides, such as a run, is left alone.
 
     Raises
     ------
     RequestError
-        If it has ended already, or does not end.
+        If it has ended already, or it or a build of it does not end.
     """
     if not execution.goes_on:
         raise RequestError(
             f"execution {execution.short_id} ended {execution.status} already; nothing is left "
             f"to stop. See `{command(deployment.env, 'pipelines list')}`."
         )
-    deployment.target.codepipeline.stop_pipeline_execution(
-        pipelineName=deployment.pipeline_name,
-        pipelineExecutionId=execution.id,
-        abandon=abandon,
-        reason=reason,
-    )
+    target, pipeline = deployment.target, deployment.pipeline_name
+    if not abandon:
+        target.codepipeline.stop_pipeline_execution(
+            pipelineName=pipeline, pipelineExecutionId=execution.id, abandon=False, reason=reason
+        )
+    elif left := abandon_execution(target, pipeline, execution.id, reason):
+        raise RequestError(
+            f"execution {execution.short_id} is abandoned, but {', '.join(left)} goes on still, "
+            "although it was told to stop; its images may come into use. Look at it in the console."
+        )
     return wait_until_ended(deployment, execution)
 
 

@@ -84,9 +84,12 @@ def require_success(
             f"{failure.cause.rstrip('.')}. See `{command(deployment.env, logs)}`."
         )
     remark = f": {execution.remark.rstrip('.')}" if execution.remark else ""
+    again = (
+        f"pipelines start --commit {execution.commit}" if execution.commit else "pipelines start"
+    )
     raise PipelineError(
         f"{subject} ended {execution.status}{remark}. Go on with a new commit or "
-        f"`{command(deployment.env, f'pipelines retry {execution.short_id}')}`."
+        f"`{command(deployment.env, again)}`."
     )
 
 

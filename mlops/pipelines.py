@@ -19,7 +19,7 @@ from mlops.project import command
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlops.target import Deployment
+    from mlops.target import Deployment, Target
 
 MAX_SEARCHED = 1000
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
@@ -131,8 +131,13 @@ def wait_for_execution(deployment: Deployment, timeout_seconds: float = 60.0) ->
 
 def read_actions(deployment: Deployment, execution_id: str) -> list[ActionExecution]:
     """Return what the actions of an execution did, the first one first."""
-    pages = deployment.target.codepipeline.get_paginator("list_action_executions").paginate(
-        pipelineName=deployment.pipeline_name, filter={"pipelineExecutionId": execution_id}
+    return list_actions(deployment.target, deployment.pipeline_name, execution_id)
+
+
+def list_actions(target: Target, pipeline: str, execution_id: str) -> list[ActionExecution]:
+    """Return the actions of a pipeline's execution, whether its stack still tells of it or not."""
+    pages = target.codepipeline.get_paginator("list_action_executions").paginate(
+        pipelineName=pipeline, filter={"pipelineExecutionId": execution_id}
     )
     listed = [read_action(each) for page in pages for each in page["actionExecutionDetails"]]
     return sorted(listed, key=lambda action: action.started)

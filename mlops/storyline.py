@@ -13,8 +13,6 @@ from mlops.pipeline_history import short_commit
 from mlops.pipelines import wait_for_commit, wait_for_execution
 from mlops.render import number
 from mlops.runs import describe_run, execution_history, list_runs
-from mlops.teardown_pipeline import of_model_code
-from mlops.teardown_steps import remove
 from mlops.versions import list_versions
 from mlops.workspace import FORMER, IMPROVED, Workspace
 
@@ -88,8 +86,6 @@ class Storyline:
             first = wait_for_execution(self.deployment)
             if first.goes_on:
                 first = stop_execution(self.deployment, first, abandon=True, reason=_REASON)
-            for each in of_model_code(self.deployment):
-                remove(self.deployment.target, each)
         ended = f"its own first execution {first.short_id} ended {first.status}"
         stage.say("pipeline", f"{ended}: {_REASON}")
 

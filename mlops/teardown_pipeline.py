@@ -25,7 +25,7 @@ def of_model_code(deployment: Deployment) -> Iterator[Leftover]:
     for execution in list_executions(deployment, _SEARCHED):
         if execution.goes_on:
             yield Leftover("pipeline execution", f"{outputs['PipelineName']}/{execution.id}")
-    # an action that is abandoned leaves its build alone
+    # also those that somebody started by hand, or left alone in the console
     for project in ("TestProjectName", "BuildProjectName"):
         yield from _builds(deployment, outputs[project])
 

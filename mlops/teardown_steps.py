@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlops.builds import stop_builds
 from mlops.errors import ToolError
+from mlops.pipeline_abandon import abandon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 _STOPPED = ("pipeline execution", "build", "execution", "training job", "processing job")
 _CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 _ENDPOINT_SECONDS = 1800.0
-_STOP_SECONDS = 120.0
 _GONE = (
     "could not find",
     "does not exist",
@@ -71,35 +72,8 @@ def is_gone(error: ClientError) -> bool:
 
 def _stop_pipeline_execution(target: Target, name: str) -> None:
     pipeline, _, execution = name.partition("/")
-    client, asked = (
-        target.codepipeline,
-        {"pipelineName": pipeline, "pipelineExecutionId": execution},
-    )
-    target.codepipeline.stop_pipeline_execution(
-        **asked, abandon=True, reason="stopped with `mlops destroy`"
-    )
-    _wait(
-        lambda: client.get_pipeline_execution(**asked)["pipelineExecution"]["status"],
-        ("InProgress", "Stopping"),
-        target,
-    )
-
-
-def _stop_build(target: Target, build_id: str) -> None:
-    client = target.codebuild
-    client.stop_build(id=build_id)
-    _wait(
-        lambda: client.batch_get_builds(ids=[build_id])["builds"][0]["buildStatus"],
-        ("IN_PROGRESS",),
-        target,
-    )
-
-
-def _wait(status: Callable[[], str], going_on: tuple[str, ...], target: Target) -> None:
-    """Wait until something has another status; what takes too long is seen by who looks again."""
-    deadline = time.monotonic() + _STOP_SECONDS
-    while status() in going_on and time.monotonic() < deadline:
-        time.sleep(target.poll_seconds)
+    # what takes too long is seen by who looks again
+    abandon(target, pipeline, execution, "stopped with `mlops destroy`")
 
 
 def _delete_schedule(target: Target, name: str) -> None:
@@ -139,7 +113,7 @@ def _empty_bucket(target: Target, bucket: str) -> None:
 
 _STEPS: Mapping[str, Callable[[Target, str], Any]] = {
     "pipeline execution": _stop_pipeline_execution,
-    "build": _stop_build,
+    "build": lambda target, build_id: stop_builds(target, [build_id]),
     "execution": lambda target, arn: target.stepfunctions.stop_execution(executionArn=arn),
     "training job": lambda target, name: target.sagemaker.stop_training_job(TrainingJobName=name),
     "processing job": lambda target, name: target.sagemaker.stop_processing_job(

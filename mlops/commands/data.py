@@ -56,8 +56,10 @@ def publish(
     output = Output()
     deployment = connect(env, output)
     dataset = datasets.read_data_set(folder, version or folder.resolve().name)
+    # looked at before: of an image that arrives meanwhile nobody knows whether the upload saw it
+    waits = images_in_use(deployment) is None
     version_id = datasets.publish(deployment, dataset, output.note)
-    if images_in_use(deployment) is None:
+    if waits:
         output.note(
             f"{dataset.version} waits: {deployment.image_parameter} names no image yet, so nothing "
             "is trained before the pipeline has built the first one: "

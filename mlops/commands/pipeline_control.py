@@ -1,4 +1,4 @@
-"""`mlops pipelines retry`, `stop`, `approve` and `reject`: what acts on executions."""
+"""`mlops pipelines start`, `retry`, `stop`, `approve` and `reject`: what acts on executions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,31 @@ WaitingExecution = Annotated[
     str | None,
     typer.Argument(metavar="EXECUTION", help=f"{WHICH} Default: the one that waits."),
 ]
+FollowOption = Annotated[bool, typer.Option("--follow", help="Follow it until it ends.")]
 SummaryOption = Annotated[str, typer.Option(help="Is kept with the answer.")]
+
+
+def start(
+    commit: Annotated[
+        str, typer.Option(help="Its full id. Default: the newest of the pipeline's branch.")
+    ] = "",
+    follow: FollowOption = False,
+    env: EnvOption = "dev",
+    as_json: JsonOption = False,
+) -> None:
+    """Start an execution without a push; images that the commit has already are not built again."""
+    from mlops.pipeline_control import start_execution
+
+    output = Output(as_json)
+    deployment = connect(env, output)
+    started = start_execution(deployment, commit)
+    output.note(f"started execution {started.short_id}")
+    if follow:
+        follow_to_the_end(output, deployment, started)
+        return
+    if as_json:
+        output.document(asdict(started))
+    output.note(f"see it: `{command(env, f'pipelines follow {started.short_id}')}`")
 
 
 def retry(
@@ -29,7 +53,7 @@ def retry(
     all_actions: Annotated[
         bool, typer.Option("--all-actions", help="Also those of the stage that succeeded.")
     ] = False,
-    follow: Annotated[bool, typer.Option("--follow", help="Follow it until it ends.")] = False,
+    follow: FollowOption = False,
     env: EnvOption = "dev",
     as_json: JsonOption = False,
 ) -> None:
@@ -53,7 +77,7 @@ def retry(
 def stop(
     execution: ExecutionArgument = None,
     abandon: Annotated[
-        bool, typer.Option("--abandon", help="Do not wait for actions that go on.")
+        bool, typer.Option("--abandon", help="Do not wait for actions that go on; stop its builds.")
     ] = False,
     reason: Annotated[
         str, typer.Option(help="Is kept with the execution.")

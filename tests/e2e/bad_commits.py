@@ -85,7 +85,7 @@ BAD_COMMITS = {
     "a gigabyte of log": BadCommit(
         {"buildspec-test.yml": f'version: 0.2\nphases: {{build: {{commands: ["{_FLOOD}"]}}}}\n'},
         "Test",
-        ("The container was killed", "bytes of log"),
+        ("was killed: ", " log"),
     ),
     "no buildspec": BadCommit(
         {"buildspec-test.yml": None}, "Test", ("buildspec-test.yml: no such file or directory",)

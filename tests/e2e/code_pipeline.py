@@ -14,9 +14,6 @@ from tests.conftest import ROOT
 from tests.e2e.conftest import Pipeline, cdk
 from tests.e2e.observed import pages
 
-GOOD = "from model_code import model\n"
-POOR = "from model_code import model_random as model\n"
-
 
 class Attempt(NamedTuple):
     """A try of an action."""

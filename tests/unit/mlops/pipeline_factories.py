@@ -128,6 +128,19 @@ class CodePipeline:
         execution = {"status": self.executions[0]["status"]}
         return answer("codepipeline", "GetPipelineExecution", {"pipelineExecution": execution})
 
+    def get_pipeline(self, name: str) -> Any:
+        kind = {"category": "Source", "owner": "AWS", "provider": "CodeCommit", "version": "1"}
+        source = {"name": "Code", "actionTypeId": kind}
+        stages = [{"name": "Source", "actions": [source]}]
+        pipeline = {"name": name, "roleArn": "arn:aws:iam::123456789012:role/r", "stages": stages}
+        return answer("codepipeline", "GetPipeline", {"pipeline": pipeline})
+
+    def start_pipeline_execution(self, **request: Any) -> Any:
+        self.asked.append(("start", request))
+        self.executions.insert(0, summary(SECOND, "InProgress", commit=""))
+        started = {"pipelineExecutionId": SECOND}
+        return answer("codepipeline", "StartPipelineExecution", started)
+
     def stop_pipeline_execution(self, **request: Any) -> None:
         self.asked.append(("stop", request))
         self.executions[0] = {**self.executions[0], "status": "Stopped"}

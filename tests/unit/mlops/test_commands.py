@@ -8,10 +8,12 @@ from typing import cast
 import pytest
 from typer.testing import CliRunner
 
+from mlops import datasets, images
 from mlops import runs as run_module
 from mlops import versions as version_module
 from mlops.cli import app
 from mlops.commands import common
+from mlops.commands import data as data_commands
 from mlops.commands import deploy as deploy_commands
 from mlops.target import Target
 from tests.unit.mlops.factories import run, version
@@ -91,3 +93,20 @@ def test_publishing_a_bad_name_uploads_nothing(cli: CliRunner, tmp_path: Path) -
     result = cli.invoke(app, ["data", "publish", str(tmp_path), "--version", "runs"])
     assert result.exit_code == 1
     assert "and not 'runs'" in result.stderr
+
+
+def test_publishing_before_the_first_image_waits_for_no_run(
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = SimpleNamespace(image_parameter="/example/dev/image")
+    monkeypatch.setattr(data_commands, "connect", lambda env, output: known)
+    asked: list[str] = []
+    monkeypatch.setattr(images, "images_in_use", lambda deployment: asked.append("image"))
+    dataset = SimpleNamespace(version="v1.0")
+    monkeypatch.setattr(datasets, "read_data_set", lambda folder, version: dataset)
+    monkeypatch.setattr(datasets, "publish", lambda *_: asked.append("publish"))
+    published = cli.invoke(app, ["data", "publish", "v1.0", "--follow"])
+    assert published.exit_code == 0
+    assert "v1.0 waits: /example/dev/image names no image yet" in published.stdout
+    # an image that is built meanwhile may come too late for the upload, which starts no run then
+    assert asked == ["image", "publish"]

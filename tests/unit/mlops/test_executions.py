@@ -163,6 +163,29 @@ def test_a_retry_asks_for_the_same_again() -> None:
     assert request["name"].startswith("v1-0-retry-")
 
 
+@pytest.mark.parametrize("dataset", ["v1.0", None])
+def test_a_retry_of_a_commits_run_hands_its_images_and_its_commit_on(dataset: str | None) -> None:
+    asked = {
+        "trigger": "code",
+        "dataset": dataset,
+        "image": {"training": "models@sha256:1", "processing": "models@sha256:2"},
+        "commit": "0f" * 20,
+        "author": "A <a@b>",
+        "message": "Mend it",
+    }
+    states = States(asked, "FAILED")
+    retry_run(_deployment(states), replace(run(), status="FAILED"))
+    (request,) = states.started
+    assert json.loads(request["input"]) == asked | {"trigger": "retry"}
+    assert request["name"].startswith("v1-0-retry-" if dataset else "newest-retry-")
+
+
+def test_of_a_run_that_found_no_data_the_version_is_left_to_say() -> None:
+    nothing = replace(run(), status="SUCCEEDED", dataset="-")
+    with pytest.raises(RequestError, match="runs start --dataset VERSION --again`"):
+        retry_run(_deployment(States()), nothing)
+
+
 @pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED", "PENDING_REDRIVE"])
 def test_what_runs_or_has_succeeded_is_not_retried(status: str) -> None:
     states = States({"dataset": "v1.0"}, status)

@@ -44,5 +44,5 @@ def test_a_build_names_both_images_and_its_commit() -> None:
 
 @pytest.mark.parametrize("value", ["", "[]", "{}", '"x"', "not json"])
 def test_anything_else_is_told_with_what_writes_it_anew(value: str) -> None:
-    with pytest.raises(ResponseError, match=rf"parameter {NAME} is .*--stage Build --all-actions`"):
+    with pytest.raises(ResponseError, match=rf"parameter {NAME} is .*mlops pipelines start`"):
         _in_use(value)

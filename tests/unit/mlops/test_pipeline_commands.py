@@ -96,6 +96,18 @@ def test_a_retry_says_which_stage_and_how_to_see_it(cli: CliRunner) -> None:
     assert "mlops pipelines follow 1a2b3c4d`" in printed
 
 
+def test_a_start_says_which_execution_and_how_to_see_it(
+    cli: CliRunner, pipeline: CodePipeline
+) -> None:
+    printed = cli.invoke(app, ["pipelines", "start"]).stdout
+    assert "started execution 5e6f7a8b" in printed
+    assert "mlops pipelines follow 5e6f7a8b`" in printed
+    pipeline.executions = [summary(status="Failed")]
+    as_json = cli.invoke(app, ["pipelines", "start", "--json"])
+    assert json.loads(as_json.stdout)["status"] == "InProgress"
+    assert cli.invoke(app, ["pipelines", "start", "--commit", "HEAD"]).exit_code == 1
+
+
 def test_stopping_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:
     going_on = CodePipeline(summary(status="InProgress"))
     cli = _connect(monkeypatch, deployment(going_on))
@@ -187,5 +199,5 @@ def test_a_repository_outside_of_the_account_has_no_clone_url(
 
 def test_the_help_lists_what_can_be_done() -> None:
     printed = CliRunner().invoke(app, ["pipelines", "--help"]).stdout
-    for name in ("list", "follow", "logs", "retry", "stop", "approve", "reject"):
+    for name in ("list", "follow", "logs", "start", "retry", "stop", "approve", "reject"):
         assert f" {name} " in printed

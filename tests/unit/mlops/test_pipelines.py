@@ -189,7 +189,9 @@ def test_a_superseded_execution_names_the_one_that_went_on() -> None:
 def test_a_stopped_execution_names_the_reason() -> None:
     stopped = summary(status="Stopped", stopTrigger={"reason": "wrong branch"})
     target = deployment(CodePipeline(stopped))
-    with pytest.raises(PipelineError, match=r"ended Stopped: wrong branch\. .*retry 1a2b3c4d`"):
+    with pytest.raises(
+        PipelineError, match=rf"ended Stopped: wrong branch\. .*start --commit {COMMIT}`"
+    ):
         require_success(target, read_history(target, FIRST), None)
 
 
