@@ -263,7 +263,7 @@ def test_a_push_that_would_drop_commits_is_refused(code: CodePipeline) -> None:
     assert len(code.executions()) == executions
 
 
-@pytest.mark.parametrize("key_id", ["AKIAIOSFODNN7EXAMPLE", ""])
+@pytest.mark.parametrize("key_id", ["AKIANOBODYKNOWSTHIS0", ""])  # pragma: allowlist secret
 def test_who_has_no_rights_neither_clones_nor_pushes(code: CodePipeline, key_id: str) -> None:
     """A key that the account does not know, and one whose user has no policy."""
     account = code.pipeline.account

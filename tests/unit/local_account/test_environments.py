@@ -22,7 +22,7 @@ def _environment(cache: Path, python: Path, version: str, marked: bool = True) -
 
 def test_an_environment_of_the_accounts_python_is_found(tmp_path: Path) -> None:
     own = _environment(tmp_path, environments.base_python(), platform.python_version())
-    (own.with_name("fedcba9876543210")).mkdir()  # of somebody who has not finished
+    (own.with_name("0" * 16)).mkdir()  # of somebody who has not finished
     assert environments.find(tmp_path, KEY) == own
     assert list(environments.found_in(tmp_path)) == [own]
 
