@@ -86,6 +86,18 @@ class RunGateway:
             overwrite=False,
         )
 
+    def taker_of(self, dataset_digest: str) -> str | None:
+        """The execution that trained a data set last, with whatever image."""
+        claim = self.newest_claim(dataset_digest.removeprefix("sha256:"))
+        return claim.execution_arn if claim else None
+
+    def note_taker(self, dataset_digest: str, execution_arn: str) -> None:
+        """Write down who trains a data set; of two at once, either may be the last."""
+        name = dataset_digest.removeprefix("sha256:")
+        newest = self.newest_claim(name)
+        if newest is None or newest.execution_arn != execution_arn:
+            self.claim(name, newest.attempt + 1 if newest else 1, execution_arn)
+
     def version_record(self, run_key: str) -> VersionRecord | None:
         """Who registered the run key's versions, if it has any."""
         return version_records.read(self._bucket, run_key)

@@ -44,7 +44,7 @@ def prepare_run(
     built = choose_image(asked, environment, gateway)
     settings = logic.settings_digest(hyperparameters)
     run_key = logic.run_key(dataset.digest, built.pair, settings)
-    turn = take_turn(run_key, request.execution_arn, gateway, again=asked.again)
+    turn = _turn(asked, run_key, dataset.digest, request.execution_arn, gateway)
     return logic.describe_run(
         project=environment.project_name,
         deployment=environment.deployment_id,
@@ -99,6 +99,32 @@ def choose_image(
                 "again, `mlops pipelines start`, or start without an image of your own."
             )
     return built
+
+
+def _turn(
+    asked: ExecutionInput,
+    run_key: str,
+    dataset_digest: str,
+    execution_arn: str,
+    gateway: RunGateway,
+) -> Turn:
+    """Take a turn, unless a late upload's data was trained meanwhile, with whatever image.
+
+    The reconciler makes up for an upload that started nothing. If a commit's run took the data
+    first, then training it with a newer image would put old data back into staging.
+    """
+    if asked.trigger == "reconciler":
+        taken_by = gateway.taker_of(dataset_digest)
+        if taken_by not in (None, execution_arn) and _stands(taken_by, gateway):
+            return Turn(1, taken_by)
+    turn = take_turn(run_key, execution_arn, gateway, again=asked.again)
+    if turn.duplicate_of is None:
+        gateway.note_taker(dataset_digest, execution_arn)
+    return turn
+
+
+def _stands(execution_arn: str, gateway: RunGateway) -> bool:
+    return gateway.status(execution_arn) in (None, SUCCEEDED, *RUNNING)
 
 
 def take_turn(run_key: str, execution_arn: str, gateway: RunGateway, *, again: bool) -> Turn:

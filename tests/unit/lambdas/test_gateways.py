@@ -111,6 +111,22 @@ def test_a_parameter_that_may_not_be_read_is_no_missing_image(
         images.first_published("/demo/dev/image")
 
 
+def test_who_trains_a_data_set_is_claimed_beside_the_run_keys(
+    stub: Stub, gateway: RunGateway
+) -> None:
+    s3 = stub("s3")
+    s3.add_response("list_objects_v2", {}, {"Bucket": "acme-data", "Prefix": "runs/abc/attempts/"})
+    wanted = {
+        "Bucket": "acme-data",
+        "Key": "runs/abc/attempts/1.json",
+        "Body": b'{"execution_arn": "e"}',
+        "ContentType": "application/json",
+        "IfNoneMatch": "*",
+    }
+    s3.add_response("put_object", {}, wanted)
+    gateway.note_taker("sha256:abc", "e")
+
+
 def test_the_newest_claim_is_that_with_the_highest_number(stub: Stub, gateway: RunGateway) -> None:
     keys = [f"runs/k/attempts/{number}.json" for number in (1, 10, 9)]
     contents = [{"Key": key, "Size": 1} for key in keys]

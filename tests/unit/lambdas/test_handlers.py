@@ -62,6 +62,8 @@ def test_prepare_run_claims_the_run_of_an_uploaded_manifest(
     s3.add_response("list_objects_v2", {})
     s3.add_client_error("get_object", "NoSuchKey", http_status_code=404)
     s3.add_response("put_object", {})
+    s3.add_response("list_objects_v2", {})  # who trained the data set before: nobody
+    s3.add_response("put_object", {})
     digests = [f"sha256:{digit * 64}" for digit in "12"]
     uris = [f"host/demo-model@{digest}" for digest in digests]
     images = {"training": uris[0], "processing": uris[1], "commit": "c" * 40}

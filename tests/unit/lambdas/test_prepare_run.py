@@ -64,6 +64,7 @@ class MemoryGateway(RunGateway):
         self.registered: list[str] = []
         self.statuses: dict[str, str] = {}
         self.rivals: list[str] = []
+        self.takers: dict[str, str] = {}
 
     def manifest(self, key: str, version_id: str | None) -> bytes:
         self.asked_version_id = version_id
@@ -97,6 +98,12 @@ class MemoryGateway(RunGateway):
         assert attempt == len(self.claims) + 1
         self.claims.append(execution_arn)
         return True
+
+    def taker_of(self, dataset_digest: str) -> str | None:
+        return self.takers.get(dataset_digest)
+
+    def note_taker(self, dataset_digest: str, execution_arn: str) -> None:
+        self.takers[dataset_digest] = execution_arn
 
     def version_record(self, run_key: str) -> VersionRecord | None:
         if not self.registered:
@@ -224,6 +231,28 @@ def test_the_run_of_an_upload_that_a_commit_s_run_was_faster_than_is_a_duplicate
     upload = asked().model_copy(update={"execution_arn": "upload's"})
     run = prepared(upload, gateway)
     assert (run.status, run.duplicate_of) == ("Duplicate", "mine")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [("RUNNING", "Duplicate"), ("SUCCEEDED", "Duplicate"), ("FAILED", "New")],
+)
+def test_a_late_upload_is_not_trained_again_with_a_newer_image(
+    gateway: MemoryGateway, status: str, outcome: str
+) -> None:
+    first = prepared(asked(**CODE), gateway)
+    gateway.claims, gateway.statuses = [], {"mine": status}  # the newer image's run key is free
+    late = asked(trigger="reconciler").model_copy(update={"execution_arn": "late"})
+    run = prepared(late, gateway)
+    assert run.run_key != first.run_key
+    assert (run.status, run.duplicate_of) == (outcome, "mine" if outcome == "Duplicate" else None)
+
+
+def test_an_upload_s_own_event_trains_with_the_newer_image(gateway: MemoryGateway) -> None:
+    prepared(asked(**CODE), gateway)
+    gateway.claims, gateway.statuses = [], {"mine": "SUCCEEDED"}
+    upload = asked().model_copy(update={"execution_arn": "upload's"})
+    assert prepared(upload, gateway).status == "New"
 
 
 def test_before_the_first_image_the_one_line_says_what_to_do(gateway: MemoryGateway) -> None:
