@@ -85,6 +85,8 @@ def test_what_an_interrupted_cdk_leaves_is_removed(
     scratch, left = tmp_path / "tmp", tmp_path / "left"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    # whoever started the tests in the background may have had the signal ignored
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt() -> None:
         while not left.exists() or not left.read_text():
@@ -94,6 +96,7 @@ def test_what_an_interrupted_cdk_leaves_is_removed(
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt), Processes() as processes:
         Cdk(tmp_path, "dev").run(processes, [sys.executable, "-c", LEAVING])
+    signal.signal(signal.SIGINT, former)
     assert Path(left.read_text()).parent == scratch
     assert list(scratch.iterdir()) == []
 
