@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import one_line
 from mlops.logs import stream_log
+from mlops.polling import looks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,14 +74,13 @@ def _cause(phase: Any) -> str:
 
 def stop_builds(target: Target, build_ids: Sequence[str]) -> list[str]:
     """Stop those of some builds that go on; return, once none does, the few that take too long."""
-    deadline = time.monotonic() + _STOP_SECONDS
     left = _going_on(target, build_ids)
     for each in left:
         target.codebuild.stop_build(id=each)
-    while left and time.monotonic() < deadline:
+    for _ in looks(target, _STOP_SECONDS):
         left = _going_on(target, left)
-        if left:
-            time.sleep(target.poll_seconds)
+        if not left:
+            break
     return left
 
 

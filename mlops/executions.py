@@ -6,12 +6,12 @@ import json
 import math
 import re
 import secrets
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import MissingError, RequestError
 from mlops.history import read_document
+from mlops.polling import looks
 from mlops.project import command
 from mlops.runs import MANIFEST_NAME, Run, describe_run
 
@@ -170,12 +170,10 @@ def wait_until_ended(deployment: Deployment, run: Run, seconds: float = _STOP_SE
     RequestError
         If it runs still after `seconds`.
     """
-    deadline, target = time.monotonic() + seconds, deployment.target
-    while time.monotonic() < deadline:
-        now = describe_run(target, run.execution_arn)
+    for _ in looks(deployment.target, seconds):
+        now = describe_run(deployment.target, run.execution_arn)
         if now.status not in ("RUNNING", "PENDING_REDRIVE"):
             return now
-        time.sleep(target.poll_seconds)
     raise RequestError(
         f"run {run.name} runs still after {seconds:.0f} s. "
         f"See `{command(deployment.env, f'runs show {run.short_name}')}`."

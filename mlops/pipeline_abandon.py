@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from mlops.builds import stop_builds
 from mlops.pipeline_failures import BUILD
 from mlops.pipeline_history import GOES_ON
 from mlops.pipelines import list_actions
+from mlops.polling import looks
 
 if TYPE_CHECKING:
     from mlops.pipeline_history import ActionExecution
@@ -38,25 +38,23 @@ def abandon(target: Target, pipeline: str, execution_id: str, reason: str) -> li
 
 def _wait_until_ended(target: Target, pipeline: str, execution_id: str) -> None:
     """Wait until no action can begin; what takes too long is seen by who looks again."""
-    client, deadline = target.codepipeline, time.monotonic() + _END_SECONDS
-    while time.monotonic() < deadline:
-        found = client.get_pipeline_execution(
+    for _ in looks(target, _END_SECONDS):
+        found = target.codepipeline.get_pipeline_execution(
             pipelineName=pipeline, pipelineExecutionId=execution_id
         )
         if found["pipelineExecution"]["status"] not in GOES_ON:
             return
-        time.sleep(target.poll_seconds)
 
 
 def _builds(target: Target, pipeline: str, execution_id: str) -> list[str]:
     """Return the builds of an execution, also one that was just being started."""
-    deadline = time.monotonic() + _ID_SECONDS
-    while True:
+    builds: list[ActionExecution] = []
+    for _ in looks(target, _ID_SECONDS):
         actions = list_actions(target, pipeline, execution_id)
         builds = [each for each in actions if each.provider == BUILD]
-        if not any(map(_is_starting, builds)) or time.monotonic() >= deadline:
-            return [each.external_id for each in builds if each.external_id]
-        time.sleep(target.poll_seconds)
+        if not any(map(_is_starting, builds)):
+            break
+    return [each.external_id for each in builds if each.external_id]
 
 
 def _is_starting(action: ActionExecution) -> bool:

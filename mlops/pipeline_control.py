@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +11,7 @@ from mlops.errors import MissingError, RequestError
 from mlops.pipeline_abandon import abandon as abandon_execution
 from mlops.pipeline_history import PipelineExecution
 from mlops.pipelines import find_execution, read_history
+from mlops.polling import looks
 from mlops.project import command
 
 if TYPE_CHECKING:
@@ -68,14 +69,10 @@ def _require_commit(deployment: Deployment, commit: str) -> None:
 
 def _wait_until_listed(deployment: Deployment, execution_id: str) -> PipelineExecution:
     """Return an execution that was started right now as soon as the service lists it."""
-    deadline = time.monotonic() + _LISTED_SECONDS
-    while True:
-        try:
+    for _ in looks(deployment.target, _LISTED_SECONDS):
+        with suppress(MissingError):
             return find_execution(deployment, execution_id)
-        except MissingError:
-            if time.monotonic() >= deadline:
-                raise
-        time.sleep(deployment.target.poll_seconds)
+    return find_execution(deployment, execution_id)
 
 
 def retry_stage(
@@ -110,12 +107,10 @@ def retry_stage(
 
 def _wait_until_resumed(deployment: Deployment, before: PipelineExecution) -> None:
     """Return when a retry shows, or could have: until then it looks ended as before."""
-    deadline = time.monotonic() + _RESUME_SECONDS
-    while time.monotonic() < deadline:
+    for _ in looks(deployment.target, _RESUME_SECONDS):
         now = find_execution(deployment, before.id)
         if now.goes_on or now.updated != before.updated:
             return
-        time.sleep(deployment.target.poll_seconds)
 
 
 def stop_execution(
@@ -159,12 +154,10 @@ def wait_until_ended(
     RequestError
         If it goes on still after `seconds`.
     """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    for _ in looks(deployment.target, seconds):
         now = find_execution(deployment, execution.id)
         if not now.goes_on:
             return now
-        time.sleep(deployment.target.poll_seconds)
     abandon = command(deployment.env, f"pipelines stop {execution.short_id} --abandon")
     raise RequestError(
         f"execution {execution.short_id} goes on still after {seconds:.0f} s, for one of its "

@@ -14,6 +14,7 @@ from mlops.pipeline_history import (
     read_action,
     read_execution,
 )
+from mlops.polling import looks
 from mlops.project import command
 
 if TYPE_CHECKING:
@@ -95,13 +96,12 @@ def wait_for_commit(
         If none has it within `timeout_seconds`; a commit that was pushed right after it may
         have been read in its place.
     """
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
+    newest: list[PipelineExecution] = []
+    for _ in looks(deployment.target, timeout_seconds):
         newest = list_executions(deployment, 20)
         for each in newest:
             if each.commit.startswith(commit):
                 return each
-        time.sleep(deployment.target.poll_seconds)
     read = f"{newest[0].short_id} of commit {newest[0].short_commit}" if newest else "none"
     raise ResponseError(
         f"no execution of pipeline {deployment.pipeline_name} has commit {commit} within "
@@ -118,11 +118,9 @@ def wait_for_execution(deployment: Deployment, timeout_seconds: float = 60.0) ->
     ResponseError
         If none begins within `timeout_seconds`.
     """
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
+    for _ in looks(deployment.target, timeout_seconds):
         if newest := list_executions(deployment, 1):
             return newest[0]
-        time.sleep(deployment.target.poll_seconds)
     raise ResponseError(
         f"pipeline {deployment.pipeline_name} has begun no execution within "
         f"{timeout_seconds:.0f} s. See `{command(deployment.env, 'doctor --aws')}`."

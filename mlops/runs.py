@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops.errors import MissingError, RequestError, ResponseError
 from mlops.history import History, read_document, read_history
+from mlops.polling import looks
 from mlops.project import command
 
 if TYPE_CHECKING:
@@ -173,12 +174,10 @@ def wait_for_run(
     ResponseError
         If the upload starts nothing within `timeout_seconds`.
     """
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
+    for _ in looks(deployment.target, timeout_seconds):
         for run in list_runs(deployment, limit=5):
             if (run.dataset, run.manifest_version_id) == (dataset, version_id):
                 return run
-        time.sleep(deployment.target.poll_seconds)
     raise ResponseError(
         f"the upload of {dataset}/{MANIFEST_NAME} started no execution of "
         f"{deployment.state_machine_arn} within {timeout_seconds:.0f} s. Check that the rule on "

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, cast
 
 from mlops.cdk import cdk_of
 from mlops.errors import ToolError, explain
 from mlops.kept import kept
 from mlops.ownership import Owner
+from mlops.polling import looks
 from mlops.processes import Processes
 from mlops.project import PARTS, command
 from mlops.target import Deployment
@@ -94,11 +94,9 @@ def _at_work(deployment: Deployment) -> Iterator[str]:
 
 def _wait_until_settled(deployment: Deployment, output: Output) -> None:
     """Wait until CloudFormation is through with a deployment that was interrupted."""
-    deadline = time.monotonic() + _SETTLING_SECONDS
-    while time.monotonic() < deadline:
+    for _ in looks(deployment.target, _SETTLING_SECONDS):
         statuses = [deployment.target.stack_status(deployment.stack(part)) or "" for part in PARTS]
         changing = [each for each in statuses if each.endswith("_IN_PROGRESS")]
         if not set(changing) - {_NEVER_BEGUN}:
             return
-        time.sleep(deployment.target.poll_seconds)
     output.note(f"stacks are not settled after {_SETTLING_SECONDS:.0f} s; deleting all the same")

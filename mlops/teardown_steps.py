@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops.builds import stop_builds
 from mlops.errors import ToolError
 from mlops.pipeline_abandon import abandon
+from mlops.polling import looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,14 +83,13 @@ def _delete_schedule(target: Target, name: str) -> None:
 
 def _delete_endpoint(target: Target, name: str) -> None:
     """Delete an endpoint in any status: one that changes is waited for, which AWS demands."""
-    deadline, asked = time.monotonic() + _ENDPOINT_SECONDS, False
-    while time.monotonic() < deadline:
+    asked = False
+    for _ in looks(target, _ENDPOINT_SECONDS):
         # ends with the ClientError that says that there is no such endpoint
         status = target.sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"]
         if status not in _CHANGING and not asked:
             target.sagemaker.delete_endpoint(EndpointName=name)
             asked = True
-        time.sleep(target.poll_seconds)
     raise ToolError(
         f"endpoint {name} is still {status} after {_ENDPOINT_SECONDS:.0f} s. Destroy again later."
     )
