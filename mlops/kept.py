@@ -1,4 +1,4 @@
-"""What outlives `mlops destroy`, and why."""
+"""What people's work `mlops destroy` deletes with the stacks; what outlives it, and why."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlops.cdk import cdk_of
 from mlops.project import PARTS
 from mlops.stack_resources import stack_resources
+from mlops.teardown_steps import Leftover
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,10 @@ _IMPORTED = {
     "KeyArn": ("AWS::KMS::Key", "key"),
     "RepositoryName": ("AWS::ECR::Repository", "repository"),
 }
+_REPOSITORIES = {
+    "AWS::CodeCommit::Repository": "git repository with its commits",
+    "AWS::ECR::Repository": "repository with its images",
+}
 _POLICY = "retained by its DeletionPolicy (storage.removal_policy in mlops.toml)"
 
 
@@ -30,6 +35,16 @@ class Kept:
     kind: str
     name: str
     reason: str
+
+
+def deleted_repositories(deployment: Deployment) -> list[Leftover]:
+    """List the repositories that are deleted with the stacks: what is in them is gone."""
+    return [
+        Leftover(_REPOSITORIES[each.type], _name(each))
+        for part in reversed(PARTS)
+        for each in stack_resources(deployment, part)
+        if each.type in _REPOSITORIES and not each.retained
+    ]
 
 
 def kept(deployment: Deployment) -> list[Kept]:

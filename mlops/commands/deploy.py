@@ -70,7 +70,7 @@ def destroy(
     as_json: JsonOption = False,
 ) -> None:
     """Stop what runs, delete what runs have created, then the stacks; what is retained stays."""
-    from mlops.kept import kept
+    from mlops.kept import deleted_repositories, kept
     from mlops.teardown import clear, leftovers
 
     if as_json and not plan:
@@ -83,7 +83,7 @@ def destroy(
         if as_json:
             output.document({"goes": [], "stays": []})
         return
-    left, stays = leftovers(deployment), kept(deployment)
+    left, stays = [*leftovers(deployment), *deleted_repositories(deployment)], kept(deployment)
     _show_plan(output, left, stacks, stays)
     if plan:
         return

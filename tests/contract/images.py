@@ -81,8 +81,13 @@ def image_of(files: Mapping[str, bytes], lock: Path) -> Image:
 
 
 def push(ecr: Any, repository: str, image: Image, tag: str) -> str:
-    """Push an image under a tag and return its digest."""
-    for blob in (image.config, image.layer):
+    """Push what the repository lacks of an image, under a tag, and return its digest."""
+    blobs = {digest(blob): blob for blob in (image.config, image.layer)}
+    known = ecr.batch_check_layer_availability(repositoryName=repository, layerDigests=list(blobs))
+    there = {
+        each["layerDigest"] for each in known["layers"] if each["layerAvailability"] == "AVAILABLE"
+    }
+    for blob in (blobs[name] for name in blobs.keys() - there):
         push_blob(ecr, repository, blob)
     manifest = image.manifest.decode()
     put = ecr.put_image(repositoryName=repository, imageManifest=manifest, imageTag=tag)

@@ -188,6 +188,7 @@ def test_another_model_ends_reproduce_with_1(
 
 
 LEFT = [Leftover("execution", "arn:run"), Leftover("endpoint", "staging")]
+REPOSITORIES = [Leftover("repository with its images", "models")]
 STAYS = [Kept("AWS::S3::Bucket", "bucket", "retained")]
 
 
@@ -196,6 +197,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(teardown, "leftovers", lambda deployment: LEFT)
     monkeypatch.setattr(teardown, "clear", lambda *_: pytest.fail("a plan deletes nothing"))
     monkeypatch.setattr(kept, "kept", lambda deployment: STAYS)
+    monkeypatch.setattr(kept, "deleted_repositories", lambda deployment: REPOSITORIES)
 
 
 @pytest.mark.usefixtures("planned")
@@ -203,9 +205,10 @@ def test_a_plan_lists_what_goes_in_order_and_what_stays(cli: CliRunner) -> None:
     lines = cli.invoke(app, ["destroy", "--plan"]).stdout.splitlines()
     assert lines[0] == LINE
     stacks = [["delete", "stack", f"{load_project().name}-dev-{part}"] for part in reversed(PARTS)]
-    assert [line.split()[1:4] for line in lines[2:7]] == [
+    assert [line.split()[1:4] for line in lines[2:8]] == [
         ["stop", "execution", "arn:run"],
         ["delete", "endpoint", "staging"],
+        ["delete", "repository", "with"],
         *stacks,
     ]
     assert stacks[0][2].endswith("-model-code"), "what starts runs goes first"

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from mlops import teardown
 from mlops.errors import ToolError
-from mlops.kept import kept
+from mlops.kept import deleted_repositories, kept
 from mlops.ownership import Owner
 from mlops.project import Project
 from mlops.run_report import Ending
@@ -246,6 +246,24 @@ def test_an_existing_bucket_is_not_emptied_although_the_stack_has_another() -> N
     storage = {"Logs": _resource("AWS::S3::Bucket"), "Group": OWN["Group"]}
     deployment = _deployment(storage, {"Logs": "a-bucket-for-logs", "Group": "arn:x/group"})
     assert "all objects in bucket" not in {each.kind for each in leftovers(deployment)}
+
+
+def test_repositories_are_named_unless_they_are_retained_or_not_the_stacks() -> None:
+    storage = {
+        "Code": {
+            **_resource("AWS::CodeCommit::Repository"),
+            "Properties": {"RepositoryName": "ModelCode"},
+        },
+        "Images": _resource("AWS::ECR::Repository"),
+        "Old": _resource("AWS::ECR::Repository", "Retain"),
+    }
+    names = {"Code": "0f6b2c1e", "Images": "models", "Old": "old-models"}
+    listed = [str(each) for each in deleted_repositories(_deployment(storage, names))]
+    assert listed == [
+        "git repository with its commits ModelCode",
+        "repository with its images models",
+    ]
+    assert deleted_repositories(_deployment({"Group": OWN["Group"]}, OWN_NAMES)) == []
 
 
 def test_what_the_stack_did_not_create_stays_and_says_so() -> None:
