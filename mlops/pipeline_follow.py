@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from mlops.follow import state_lines
@@ -66,7 +67,11 @@ def title(execution: PipelineExecution) -> str:
     name = f"pipeline execution {execution.short_id} ({execution.trigger})"
     if not execution.commit:
         return name
-    return f"commit {execution.short_commit} {execution.message[:_REMARK]} → {name}"
+    return f"commit {execution.short_commit} {_short(execution.message)} → {name}"
+
+
+def _short(text: str) -> str:
+    return shorten(text, _REMARK, placeholder=" …")
 
 
 def _follow_live(sights: Iterator[_Sight], console: Console) -> PipelineHistory:
@@ -90,7 +95,7 @@ def _picture(sight: _Sight, now: datetime) -> Group:
     for action in history.actions:
         style = _STYLES.get(action.status, "red")
         name = Text(f"  {_MARKS.get(action.status, '✗')} {action.title}", style=style)
-        grid.add_row(name, f"{action.seconds(now):5.1f} s", Text(action.remark[:_REMARK]))
+        grid.add_row(name, f"{action.seconds(now):5.1f} s", Text(_short(action.remark)))
         if run := sight.run_of(action):
             _add_states(grid, run, now)
     head = Text(title(history.execution), style="bold")
@@ -153,4 +158,4 @@ def _action_line(history: PipelineHistory, action: ActionExecution) -> str:
     since = (action.started - history.execution.started).total_seconds()
     took = action.seconds(action.updated)
     line = f"  {since:6.1f} s  {action.title:<24} {action.status:<9} {took:6.1f} s"
-    return f"{line}  {action.remark[:_REMARK]}" if action.remark else line
+    return f"{line}  {_short(action.remark)}" if action.remark else line

@@ -96,3 +96,12 @@ def test_on_a_terminal_the_picture_ends_with_every_action_and_state(
     printed = _followed(monkeypatch, _story("Failed"), failing_events(), tty=True)
     for words in ("✓ Source", "✓ Test", "✗ Train", "✗ RunFailed", "Failed 20.0 s"):
         assert words in printed
+
+
+def test_a_long_remark_ends_after_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "the unit tests of the model code ended with a failure of their command: exit status 1"
+    failed = action("Test", 1, "Failed", errorDetails={"code": "JobFailed", "message": words})
+    story = _Scenes((summary(status="Failed"), [SOURCE, failed]))
+    last = _followed(monkeypatch, story, succeeding_events(), tty=False).splitlines()[2]
+    assert last.endswith(" …")
+    assert last.rsplit(None, 2)[1] in words.split()
