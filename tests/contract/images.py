@@ -16,6 +16,7 @@ MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 _LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 _LEFT_OUT = ("tests", "pipeline", "__pycache__")
+_FILES = ("*.py", "contract.toml", "requirements.lock", "requirements-processing.lock")
 LOCKS = {
     "model": ROOT / "model_code/requirements.lock",
     "processing": ROOT / "model_code/requirements-processing.lock",
@@ -42,7 +43,7 @@ def model_image(target: str = "model", files: Mapping[str, bytes] | None = None)
 
 def model_files(folder: Path) -> dict[str, bytes]:
     """Return what the Dockerfile copies into the image, by its path below `/opt/program`."""
-    paths = (path for pattern in ("*.py", "*.toml") for path in sorted(folder.rglob(pattern)))
+    paths = (path for pattern in _FILES for path in sorted(folder.rglob(pattern)))
     return {
         f"model_code/{path.relative_to(folder)}": path.read_bytes()
         for path in paths

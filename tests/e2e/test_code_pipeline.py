@@ -144,6 +144,20 @@ def _check_what_is_told(code: CodePipeline, commit: str, bad: BadCommit) -> None
         assert any(all(part in line for part in bad.cause) for line in text.splitlines()), text
 
 
+def test_the_reconciler_has_trained_what_else_was_uploaded_before_the_first_image(
+    code: CodePipeline,
+) -> None:
+    """Two minutes after the upload it asks again, and is late by its own interval.
+
+    Waited for here, so that in the tests that follow only commits start runs.
+    """
+    other = UPLOADED_BEFORE[0]
+    code.pipeline.until(lambda: other in trained(code), 300)
+    inputs = [execution_input(code.pipeline, arn) for arn in code.pipeline.executions()]
+    (trigger,) = {each["trigger"] for each in inputs if each["dataset"] == other}
+    assert trigger == "reconciler"
+
+
 def test_commits_that_come_while_one_is_tested_are_superseded_by_the_last_of_them(
     code: CodePipeline, seed: str
 ) -> None:
@@ -204,17 +218,6 @@ def test_retried_stages_go_on_with_the_image_that_was_pushed(code: CodePipeline,
     assert "not released: " in build
     assert "stage Train failed" in start
     assert "not today" in start
-
-
-def test_the_reconciler_has_trained_what_else_was_uploaded_before_the_first_image(
-    code: CodePipeline,
-) -> None:
-    """Two minutes after the upload it asks again, and is late by its own interval."""
-    other = UPLOADED_BEFORE[0]
-    code.pipeline.until(lambda: other in trained(code), 300)
-    inputs = [execution_input(code.pipeline, arn) for arn in code.pipeline.executions()]
-    (trigger,) = {each["trigger"] for each in inputs if each["dataset"] == other}
-    assert trigger == "reconciler"
 
 
 def test_of_a_run_that_fails_the_run_alone_tells(code: CodePipeline, seed: str) -> None:
