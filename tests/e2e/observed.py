@@ -19,11 +19,17 @@ def subscribe(pipeline: Pipeline) -> None:
 
 def pages(pipeline: Pipeline) -> list[str]:
     """Take the messages that have arrived since the last look."""
+    return [message for _, message in notifications(pipeline)]
+
+
+def notifications(pipeline: Pipeline) -> list[tuple[str, str]]:
+    """Take what has arrived since the last look, each with its subject and its message."""
     sqs, found = pipeline.account.client("sqs"), []
     url = sqs.get_queue_url(QueueName="pager")["QueueUrl"]
     while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         for message in messages:
-            found.append(str(json.loads(message["Body"])["Message"]))
+            body = json.loads(message["Body"])
+            found.append((str(body["Subject"]), str(body["Message"])))
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     return found
 
