@@ -14,15 +14,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from mlops.errors import AccountError
 from mlops.git import git_variables
+from mlops.polling import looks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from mlops.project import Project
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 UNSET_VARIABLES = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3")
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
+_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class AccountFolder:
                 os.kill(account.pid, number)
             except ProcessLookupError:
                 return
-            if any(not self.locked() for _ in _ticks(STOP_SECONDS)):
+            if any(not self.locked() for _ in looks(STOP_SECONDS, every=_PAUSE_SECONDS)):
                 return
         raise AccountError(f"process {account.pid} does not end; see {self.log}.")
 
@@ -219,7 +219,7 @@ class AccountFolder:
         return file
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> RunningAccount:
-        for _ in _ticks(START_SECONDS):
+        for _ in looks(START_SECONDS, every=_PAUSE_SECONDS):
             contact = self._contact()
             if contact and contact.pid == process.pid:
                 return contact
@@ -250,10 +250,3 @@ def _try_lock(file: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _ticks(seconds: float) -> Iterator[None]:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        yield
-        time.sleep(0.05)

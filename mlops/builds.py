@@ -77,7 +77,7 @@ def stop_builds(target: Target, build_ids: Sequence[str]) -> list[str]:
     left = _going_on(target, build_ids)
     for each in left:
         target.codebuild.stop_build(id=each)
-    for _ in looks(target, _STOP_SECONDS):
+    for _ in looks(_STOP_SECONDS, every=target.poll_seconds):
         left = _going_on(target, left)
         if not left:
             break

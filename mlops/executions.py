@@ -170,7 +170,7 @@ def wait_until_ended(deployment: Deployment, run: Run, seconds: float = _STOP_SE
     RequestError
         If it runs still after `seconds`.
     """
-    for _ in looks(deployment.target, seconds):
+    for _ in looks(seconds, every=deployment.target.poll_seconds):
         now = describe_run(deployment.target, run.execution_arn)
         if now.status not in ("RUNNING", "PENDING_REDRIVE"):
             return now

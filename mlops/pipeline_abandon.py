@@ -38,7 +38,7 @@ def abandon(target: Target, pipeline: str, execution_id: str, reason: str) -> li
 
 def _wait_until_ended(target: Target, pipeline: str, execution_id: str) -> None:
     """Wait until no action can begin; what takes too long is seen by who looks again."""
-    for _ in looks(target, _END_SECONDS):
+    for _ in looks(_END_SECONDS, every=target.poll_seconds):
         found = target.codepipeline.get_pipeline_execution(
             pipelineName=pipeline, pipelineExecutionId=execution_id
         )
@@ -49,7 +49,7 @@ def _wait_until_ended(target: Target, pipeline: str, execution_id: str) -> None:
 def _builds(target: Target, pipeline: str, execution_id: str) -> list[str]:
     """Return the builds of an execution, also one that was just being started."""
     builds: list[ActionExecution] = []
-    for _ in looks(target, _ID_SECONDS):
+    for _ in looks(_ID_SECONDS, every=target.poll_seconds):
         actions = list_actions(target, pipeline, execution_id)
         builds = [each for each in actions if each.provider == BUILD]
         if not any(map(_is_starting, builds)):

@@ -69,7 +69,7 @@ def _require_commit(deployment: Deployment, commit: str) -> None:
 
 def _wait_until_listed(deployment: Deployment, execution_id: str) -> PipelineExecution:
     """Return an execution that was started right now as soon as the service lists it."""
-    for _ in looks(deployment.target, _LISTED_SECONDS):
+    for _ in looks(_LISTED_SECONDS, every=deployment.target.poll_seconds):
         with suppress(MissingError):
             return find_execution(deployment, execution_id)
     return find_execution(deployment, execution_id)
@@ -107,7 +107,7 @@ def retry_stage(
 
 def _wait_until_resumed(deployment: Deployment, before: PipelineExecution) -> None:
     """Return when a retry shows, or could have: until then it looks ended as before."""
-    for _ in looks(deployment.target, _RESUME_SECONDS):
+    for _ in looks(_RESUME_SECONDS, every=deployment.target.poll_seconds):
         now = find_execution(deployment, before.id)
         if now.goes_on or now.updated != before.updated:
             return
@@ -154,7 +154,7 @@ def wait_until_ended(
     RequestError
         If it goes on still after `seconds`.
     """
-    for _ in looks(deployment.target, seconds):
+    for _ in looks(seconds, every=deployment.target.poll_seconds):
         now = find_execution(deployment, execution.id)
         if not now.goes_on:
             return now

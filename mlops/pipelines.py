@@ -97,7 +97,7 @@ def wait_for_commit(
         have been read in its place.
     """
     newest: list[PipelineExecution] = []
-    for _ in looks(deployment.target, timeout_seconds):
+    for _ in looks(timeout_seconds, every=deployment.target.poll_seconds):
         newest = list_executions(deployment, 20)
         for each in newest:
             if each.commit.startswith(commit):
@@ -118,7 +118,7 @@ def wait_for_execution(deployment: Deployment, timeout_seconds: float = 60.0) ->
     ResponseError
         If none begins within `timeout_seconds`.
     """
-    for _ in looks(deployment.target, timeout_seconds):
+    for _ in looks(timeout_seconds, every=deployment.target.poll_seconds):
         if newest := list_executions(deployment, 1):
             return newest[0]
     raise ResponseError(

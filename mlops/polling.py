@@ -1,4 +1,4 @@
-"""Looking at something in an account again and again, for so long and no longer."""
+"""Looking at something again and again, for so long and no longer."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mlops.target import Target
 
-
-def looks(target: Target, seconds: float) -> Iterator[None]:
-    """Yield at once, and again after each of the target's pauses until `seconds` are over."""
+def looks(seconds: float, *, every: float) -> Iterator[None]:
+    """Yield at once, and again after each pause of `every` seconds until `seconds` are over."""
     deadline = time.monotonic() + seconds
     while True:
         yield
         if time.monotonic() >= deadline:
             return
-        time.sleep(target.poll_seconds)
+        time.sleep(every)

@@ -174,7 +174,7 @@ def wait_for_run(
     ResponseError
         If the upload starts nothing within `timeout_seconds`.
     """
-    for _ in looks(deployment.target, timeout_seconds):
+    for _ in looks(timeout_seconds, every=deployment.target.poll_seconds):
         for run in list_runs(deployment, limit=5):
             if (run.dataset, run.manifest_version_id) == (dataset, version_id):
                 return run

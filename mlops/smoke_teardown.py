@@ -94,7 +94,7 @@ def _at_work(deployment: Deployment) -> Iterator[str]:
 
 def _wait_until_settled(deployment: Deployment, output: Output) -> None:
     """Wait until CloudFormation is through with a deployment that was interrupted."""
-    for _ in looks(deployment.target, _SETTLING_SECONDS):
+    for _ in looks(_SETTLING_SECONDS, every=deployment.target.poll_seconds):
         statuses = [deployment.target.stack_status(deployment.stack(part)) or "" for part in PARTS]
         changing = [each for each in statuses if each.endswith("_IN_PROGRESS")]
         if not set(changing) - {_NEVER_BEGUN}:

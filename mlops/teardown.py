@@ -8,12 +8,12 @@ alone.
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 from mlops.errors import ToolError
 from mlops.executions import stop_run
 from mlops.ownership import Owner
+from mlops.polling import looks
 from mlops.run_report import ending
 from mlops.runs import describe_run
 from mlops.stack_resources import stack_resources
@@ -93,16 +93,16 @@ def _wait_for_endings(
 ) -> None:
     embedded = deployment.target.embedded
     seconds = _EMBEDDED_CLEANING_SECONDS if embedded else _CLEANING_SECONDS
-    deadline = time.monotonic() + seconds
-    while unfinished := [run.name for run in stopped if not _completed(deployment, run)]:
-        if time.monotonic() >= deadline:
-            note(
-                f"going on, although RunEnded has not finished after {seconds:.0f} s: "
-                f"{', '.join(unfinished)}; what it would have cleaned is deleted, but nobody is "
-                "notified, and versions in a group that stays may not be Rejected"
-            )
+    unfinished: list[str] = []
+    for _ in looks(seconds, every=deployment.target.poll_seconds):
+        unfinished = [run.name for run in stopped if not _completed(deployment, run)]
+        if not unfinished:
             return
-        time.sleep(deployment.target.poll_seconds)
+    note(
+        f"going on, although RunEnded has not finished after {seconds:.0f} s: "
+        f"{', '.join(unfinished)}; what it would have cleaned is deleted, but nobody is "
+        "notified, and versions in a group that stays may not be Rejected"
+    )
 
 
 def _completed(deployment: Deployment, run: Run) -> bool:

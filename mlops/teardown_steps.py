@@ -84,7 +84,7 @@ def _delete_schedule(target: Target, name: str) -> None:
 def _delete_endpoint(target: Target, name: str) -> None:
     """Delete an endpoint in any status: one that changes is waited for, which AWS demands."""
     asked = False
-    for _ in looks(target, _ENDPOINT_SECONDS):
+    for _ in looks(_ENDPOINT_SECONDS, every=target.poll_seconds):
         # ends with the ClientError that says that there is no such endpoint
         status = target.sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"]
         if status not in _CHANGING and not asked:
